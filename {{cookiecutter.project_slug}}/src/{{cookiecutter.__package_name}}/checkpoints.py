@@ -1,0 +1,34 @@
+"""Files that are whole or not there, named and cached by what is in them."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+DIGITS = 16
+
+
+def file_digest(path: Path) -> str:
+    """Short hash of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]
+
+
+def text_digest(text: str) -> str:
+    """Short hash of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path that is moved to `path` if all goes well, so no half file is ever read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+    try:
+        yield folder / path.name
+        os.replace(folder / path.name, path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

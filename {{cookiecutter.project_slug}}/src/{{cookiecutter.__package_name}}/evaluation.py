@@ -1,0 +1,115 @@
+"""How good are predictions, and is one model better than another beyond noise?"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from .checkpoints import replacing
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+Floats = NDArray[np.float64]
+
+
+class Metrics(BaseModel):
+    """Errors in minutes (rmse, mae) and the share of variance explained (r2)."""
+
+    rmse: float
+    mae: float
+    r2: float
+
+
+class Evaluation(BaseModel):
+    """How a model does on the test month, beside a baseline that always says the mean."""
+
+    metrics: Metrics
+    baseline: Metrics
+    importance: dict[str, float]
+    predictions: Path
+
+
+class Verdict(BaseModel):
+    """Whether a challenger is to be promoted over its rival, and why, in a sentence."""
+
+    promoted: bool
+    reason: str
+    rival: str
+    rival_metrics: Metrics
+
+
+def evaluate(y: Sequence[float] | Any, predicted: Sequence[float] | Any) -> Metrics:
+    """Metrics of predictions against the truth, both of shape (n,), in minutes."""
+    error = np.asarray(predicted, dtype=float) - np.asarray(y, dtype=float)
+    return Metrics(
+        rmse=float(np.sqrt(np.mean(error**2))),
+        mae=float(np.mean(np.abs(error))),
+        r2=float(1 - np.mean(error**2) / np.var(y)),
+    )
+
+
+def evaluate_pipeline(
+    pipeline: "Pipeline", train: Sequence[Path], test: Path, predictions: Path
+) -> Evaluation:
+    """Predict the test month into a parquet file (pickup, actual, predicted, baseline), and measure."""
+    from . import data
+    from .features import importance
+
+    X, y = data.read([test])
+    predicted = pipeline.predict(X)
+    table = X[[data.PICKUP]].assign(
+        actual=y, predicted=predicted, baseline=data.read_target(train).mean()
+    )
+    with replacing(predictions) as temporary:
+        table.to_parquet(temporary)
+    return Evaluation(
+        metrics=evaluate(y, predicted),
+        baseline=evaluate(y, table["baseline"]),
+        importance=importance(pipeline),
+        predictions=predictions,
+    )
+
+
+def is_better(
+    y: Floats, challenger: Floats, rival: Floats, rival_name: str, min_gain: float
+) -> Verdict:
+    """Compare two models by their predictions of the same rows, each of shape (n,).
+
+    The gain is the share of the rival's RMSE that the challenger saves. It has to reach
+    `min_gain` (a new seed alone moves RMSE by a few tenths of a percent), and the 95% interval
+    of a paired bootstrap (Efron and Tibshirani 1993, ch. 13) has to lie above zero.
+    """
+    low, gain, high = _gain_interval((y - challenger) ** 2, (y - rival) ** 2)
+    measured = f"RMSE {gain:+.2%} better than the {rival_name}'s (95% interval {low:+.2%} to {high:+.2%})"
+    if gain < min_gain:
+        why = f"less than the {min_gain:.1%} asked for"
+    elif low <= 0:
+        why = "which may be noise"
+    else:
+        why = "beyond noise"
+    return Verdict(
+        promoted=why == "beyond noise",
+        reason=f"{measured}, {why}",
+        rival=rival_name,
+        rival_metrics=evaluate(y, rival),
+    )
+
+
+def _gain_interval(
+    challenger: Floats, rival: Floats, resamples: int = 500, blocks: int = 2000
+) -> tuple[float, float, float]:
+    """Low, observed and high gain in RMSE, from squared errors of the same rows."""
+    # Sums over random blocks of rows stand for the rows: as good, and quick on millions of them.
+    rng = np.random.default_rng(0)
+    blocks = min(blocks, len(rival))
+    block = rng.permutation(len(rival)) % blocks
+    sums = np.stack([np.bincount(block, errors, blocks) for errors in (challenger, rival)])
+    weights = rng.multinomial(blocks, np.full(blocks, 1 / blocks), resamples)
+    drawn = weights @ sums.T
+    gains = 1 - np.sqrt(drawn[:, 0] / drawn[:, 1])
+    low, high = np.quantile(gains, [0.025, 0.975])
+    return float(low), float(1 - np.sqrt(sums[0].sum() / sums[1].sum())), float(high)

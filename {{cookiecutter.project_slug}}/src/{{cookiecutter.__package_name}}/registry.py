@@ -1,0 +1,208 @@
+"""The only module that knows MLflow: its runs, and the registered model with its aliases."""
+
+import logging
+import time
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel
+
+from .settings import PROJECT, Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+    from mlflow.models import ModelSignature
+    from mlflow.store.artifact.artifact_repo import ArtifactRepository
+    from sklearn.pipeline import Pipeline
+
+    from .data import Month
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+REQUIREMENTS = ["numpy", "pandas", "pyarrow", "pydantic", "scikit-learn", "skops"]
+"""What a process needs to load the model, beside XGBoost."""
+
+
+class Champion(BaseModel):
+    """The version of the registered model that is in use."""
+
+    version: int
+    run_id: str
+    metrics: dict[str, float]
+
+
+class Registry:
+    """The MLflow store that Settings name."""
+
+    def __init__(self, settings: Settings) -> None:
+        import mlflow
+
+        for noisy in ("mlflow", "alembic"):
+            logging.getLogger(noisy).setLevel(logging.WARNING)
+        settings.state_dir.mkdir(parents=True, exist_ok=True)
+        self.uri = settings.tracking_uri
+        mlflow.set_tracking_uri(self.uri)
+        self.client = mlflow.MlflowClient(self.uri)
+
+    def log(
+        self,
+        pipeline: "Pipeline",
+        example: "pd.DataFrame",
+        *,
+        params: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        figures: Mapping[str, "Figure"],
+        datasets: Mapping[str, "list[Month]"],
+    ) -> str:
+        """Log all of a training to a new MLflow run, and return its id."""
+        import mlflow
+
+        with mlflow.start_run(experiment_id=self._experiment_id(), tags=dict(tags)) as run:
+            run_id = str(run.info.run_id)
+            self._log_values(run_id, params, metrics)
+            self._log_datasets(run_id, datasets)
+            for name, figure in figures.items():
+                mlflow.log_figure(figure, f"plots/{name}.png")
+            mlflow.sklearn.log_model(
+                pipeline,
+                name="model",
+                signature=_signature(example),
+                input_example=example,
+                pip_requirements=_requirements(),
+                code_paths=[str(Path(__file__).parent)],
+                skops_trusted_types=_trusted_types(),
+            )
+        return run_id
+
+    def register(self, run_id: str) -> int:
+        """Make the model of an MLflow run the newest version, with the alias challenger."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.create_registered_model(PROJECT)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        model_id = self.client.get_run(run_id).outputs.model_outputs[0].model_id
+        made = self.client.create_model_version(
+            PROJECT, f"models:/{model_id}", run_id, model_id=model_id
+        )
+        self.client.set_registered_model_alias(PROJECT, CHALLENGER, made.version)
+        return int(made.version)
+
+    def champion(self) -> Champion | None:
+        """The version with the alias champion, or None."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found = self.client.get_model_version_by_alias(PROJECT, CHAMPION)
+        except MlflowException as error:
+            # A model without the alias answers the one, a missing model the other.
+            if error.error_code in {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"}:
+                return None
+            raise
+        metrics = self.client.get_run(found.run_id).data.metrics
+        return Champion(version=int(found.version), run_id=found.run_id, metrics=metrics)
+
+    def load(self, version: int) -> "Pipeline":
+        """The pipeline of a version of the registered model."""
+        import mlflow
+
+        return mlflow.sklearn.load_model(f"models:/{PROJECT}/{version}")
+
+    def promote(self, version: int, reason: str) -> None:
+        """Move the alias champion to a version, and note on it when and why."""
+        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        for key, value in {"promoted_at": moment, "promoted_because": reason}.items():
+            self.client.set_model_version_tag(PROJECT, str(version), key, value)
+        self.client.set_registered_model_alias(PROJECT, CHAMPION, str(version))
+
+    def run_url(self, run_id: str) -> str | None:
+        """Address of an MLflow run's page, or None without an MLflow server."""
+        if not self.uri.startswith("http"):
+            return None
+        experiment = self.client.get_run(run_id).info.experiment_id
+        return f"{self.uri.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
+
+    def _experiment_id(self) -> str:
+        found = self.client.get_experiment_by_name(PROJECT)
+        if found:
+            return str(found.experiment_id)
+        # Without a server too the store names no folder, so that the project may be moved.
+        location = None if self.uri.startswith("http") else f"mlflow-artifacts:/{PROJECT}"
+        return str(self.client.create_experiment(PROJECT, location))
+
+    def _log_values(
+        self, run_id: str, params: Mapping[str, Any], metrics: Mapping[str, float]
+    ) -> None:
+        from mlflow.entities import Metric, Param
+
+        now = int(time.time() * 1000)
+        self.client.log_batch(
+            run_id,
+            metrics=[Metric(name, value, now, 0) for name, value in metrics.items()],
+            params=[Param(name, str(value)) for name, value in params.items()],
+        )
+
+    def _log_datasets(self, run_id: str, datasets: Mapping[str, "list[Month]"]) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        inputs = [
+            DatasetInput(
+                Dataset(month.period, month.digest, "local", f'{{"uri": "{month.source}"}}'),
+                [InputTag("mlflow.data.context", context)],
+            )
+            for context, months in datasets.items()
+            for month in months
+        ]
+        self.client.log_inputs(run_id, inputs)
+
+
+def artifact_repository(
+    artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None
+) -> "ArtifactRepository":
+    """Resolve mlflow-artifacts: URIs also where there is no server, beside the SQLite file.
+
+    An entry point in pyproject.toml makes it MLflow's own way of reading them, so that one store
+    serves `mlflow server` and processes without a server, and survives a move of its folder.
+    """
+    from mlflow import get_tracking_uri
+    from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+    from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
+
+    uri = tracking_uri or registry_uri or get_tracking_uri()
+    if not uri.startswith("sqlite:///"):
+        return MlflowArtifactsRepository(artifact_uri, tracking_uri, registry_uri)
+    folder = Path(uri.removeprefix("sqlite:///")).parent / "mlartifacts"
+    return LocalArtifactRepository(str(folder / urlsplit(artifact_uri).path.lstrip("/")))
+
+
+def _signature(example: "pd.DataFrame") -> "ModelSignature":
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    kinds = {"i": "long", "f": "double", "M": "datetime"}
+    columns = [ColSpec(kinds[kind.kind], str(name)) for name, kind in example.dtypes.items()]
+    return ModelSignature(inputs=Schema(columns), outputs=Schema([ColSpec("double")]))
+
+
+def _requirements() -> list[str]:
+    xgboost = "xgboost-cpu" if _installed("xgboost-cpu") else "xgboost"
+    return [f"{name}=={version(name)}" for name in [*REQUIREMENTS, xgboost]]
+
+
+def _installed(name: str) -> bool:
+    try:
+        return bool(version(name))
+    except PackageNotFoundError:
+        return False
+
+
+def _trusted_types() -> list[str]:
+    from .training import TRUSTED_TYPES
+
+    return TRUSTED_TYPES

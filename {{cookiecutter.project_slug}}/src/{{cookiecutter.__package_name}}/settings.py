@@ -1,0 +1,62 @@
+"""What differs from machine to machine, read from the environment and from .env."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PACKAGE = __package__ or Path(__file__).parent.name
+PROJECT = PACKAGE.replace("_", "-")
+"""The project's slug: the registered model and the MLflow experiment have this name."""
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The project's folder."""
+
+
+def _from_root(path: Path) -> Path:
+    return ROOT / path.expanduser()
+
+
+def _location(location: str) -> str:
+    return location if "://" in location else str(_from_root(Path(location)))
+
+
+class Settings(BaseSettings):
+    """Settings of this machine; each may be given as <PACKAGE>_<NAME>."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=f"{PACKAGE.upper()}_",
+        env_file=ROOT / ".env",
+        extra="ignore",
+    )
+
+    data_location: Annotated[str, AfterValidator(_location)] = Field(
+        default="data",
+        description="Folder, http(s), s3 or gs URI that holds the months as parquet files.",
+    )
+    state_dir: Annotated[Path, AfterValidator(_from_root)] = Field(
+        default=ROOT,
+        description="Folder for what must outlive a flow run: checkpoints and MLflow's store.",
+    )
+    mlflow_tracking_uri: str = Field(
+        default="",
+        validation_alias="MLFLOW_TRACKING_URI",
+        description="MLflow server; empty: a SQLite store in state_dir.",
+    )
+    min_gain: float = Field(
+        default=0.005,
+        ge=0,
+        lt=1,
+        description="Share of the champion's RMSE that a challenger must gain to be promoted.",
+    )
+
+    @property
+    def checkpoint_dir(self) -> Path:
+        """Folder of the cleaned months and fitted pipelines."""
+        return self.state_dir / "checkpoints"
+
+    @property
+    def tracking_uri(self) -> str:
+        """The MLflow tracking URI that holds for this machine."""
+        return self.mlflow_tracking_uri or f"sqlite:///{(self.state_dir / 'mlflow.db').as_posix()}"

@@ -1,0 +1,81 @@
+"""Where the months come from: a folder, http(s), s3 or gs."""
+
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .checkpoints import replacing, text_digest
+from .data import DataError
+
+CONNECT_SECONDS, READ_SECONDS = 10, 30
+
+
+def choose_months(
+    train: Sequence[str] | None, test: str | None, data_location: str
+) -> tuple[list[str], str]:
+    """The months to train on and the one to test on, as paths or URIs.
+
+    What is not given comes from the data location: the newest month for the test, and for the
+    training those before it. Raises DataError if that leaves nothing.
+    """
+    found = [] if train and test else list_months(data_location)
+    if not test:
+        if not found:
+            raise DataError(f"{data_location}: no parquet files; set the data location or add months")
+        test = found[-1]
+    if not train:
+        train = [month for month in found if month_in_name(month) < month_in_name(test)]
+        if not train:
+            raise DataError(f"{data_location}: no month before {test} to train on; add one")
+    return list(train), test
+
+
+def list_months(location: str) -> list[str]:
+    """The parquet files of a folder or URI, oldest month first."""
+    if "://" not in location:
+        return sorted((str(path) for path in Path(location).glob("*.parquet")), key=month_in_name)
+    filesystem, root = _filesystem(location)
+    found = filesystem.glob(f"{root.rstrip('/')}/*.parquet")
+    return sorted((filesystem.unstrip_protocol(path) for path in found), key=month_in_name)
+
+
+def month_in_name(location: str) -> str:
+    """The yyyy-mm in a file's name. Raises DataError if there is none."""
+    found = re.search(r"(?<!\d)\d{4}-(0[1-9]|1[0-2])(?!\d)", location.rsplit("/", 1)[-1])
+    if not found:
+        raise DataError(f"{location}: no month in its name; call it like trips_2024-01.parquet")
+    return found[0]
+
+
+def fetch(location: str, folder: Path) -> Path:
+    """A local copy of a month, in `folder`; a local file stays where it is."""
+    if "://" not in location:
+        return Path(location)
+    filesystem, path = _filesystem(location)
+    copy = folder / f"{text_digest(location)}-{location.rsplit('/', 1)[-1]}"
+    try:
+        with replacing(copy) as temporary, temporary.open("wb") as out:
+            with filesystem.open(path, "rb") as remote:
+                shutil.copyfileobj(remote, out, length=1 << 20)
+    except FileNotFoundError:
+        raise DataError(f"{location}: no such file; check the path or the data location") from None
+    return copy
+
+
+def _filesystem(location: str) -> tuple[Any, str]:
+    import fsspec
+
+    options: dict[str, Any] = {}
+    if location.startswith("http"):
+        import aiohttp
+
+        # A server that hangs must not hang the flow run: the default waits for five minutes.
+        limit = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
+        options = {"client_kwargs": {"timeout": limit}}
+    try:
+        return fsspec.core.url_to_fs(location, **options)
+    except (ImportError, ValueError) as error:
+        # fsspec names the package that is missing (s3fs, gcsfs) or the unknown protocol.
+        raise DataError(f"{location}: cannot be read here: {error}; try `uv add` for it") from error

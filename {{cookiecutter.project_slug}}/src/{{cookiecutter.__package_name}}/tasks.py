@@ -1,0 +1,230 @@
+"""The only module of tasks: how often, how long, and what if a step fails.
+
+Tasks hand each other paths, ids and small values, never DataFrames: so caching is cheap, nothing
+large reaches the server, and a flow run that is started again goes on from its checkpoints.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from prefect import Task, task
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
+from prefect.context import TaskRunContext
+from prefect.runtime import flow_run
+from prefect.tasks import exponential_backoff
+
+from .registry import Registry
+from .settings import Settings
+from .training import TrainParams
+
+if TYPE_CHECKING:
+    from .data import Month
+    from .evaluation import Evaluation, Verdict
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+MINUTE = 60
+HOUR = 60 * MINUTE
+REPORT_KEY = "duration-model-report"
+
+
+def may_get_better(task: Any, task_run: Any, state: Any) -> bool:
+    """Whether to try again: a network may recover; bad data or a bug will not."""
+    return not isinstance(state.data, ValueError | TypeError | LookupError)
+
+
+OUTSIDE: dict[str, Any] = {
+    "retries": 3,
+    "retry_delay_seconds": exponential_backoff(backoff_factor=2),
+    "retry_jitter_factor": 0.5,
+    "retry_condition_fn": may_get_better,
+    "timeout_seconds": 10 * MINUTE,
+    "cache_policy": NO_CACHE,
+}
+"""For tasks that touch the outside world.
+
+Tasks are called in the main thread, where the time limit interrupts calls that block too.
+"""
+
+
+def cached_by_content(*modules: str) -> dict[str, Any]:
+    """For tasks that make a checkpoint: cached by what they read and by the code that makes it."""
+
+    def key(context: TaskRunContext, arguments: dict[str, Any]) -> str:
+        from .checkpoints import file_digest, text_digest
+
+        code = [file_digest(Path(__file__).with_name(module)) for module in modules]
+        read = [
+            file_digest(value) if isinstance(value, Path) and value.is_file() else repr(value)
+            for value in arguments.values()
+        ]
+        parts = [context.task.task_key, *code, *read]
+        return text_digest("\n".join(parts))
+
+    return {
+        "cache_policy": CacheKeyFnPolicy(cache_key_fn=key),
+        "persist_result": True,
+        "result_serializer": "json",
+        "timeout_seconds": 4 * HOUR,
+    }
+
+
+@task(**OUTSIDE)
+def find_months(
+    train_paths: list[str] | None, test_path: str | None, data_location: str
+) -> tuple[list[str], str]:
+    """The months to train on and the one to test on: those given, or those of the data location."""
+    from . import sources
+
+    return sources.choose_months(train_paths, test_path, data_location)
+
+
+@task(task_run_name="fetch {location}", **OUTSIDE)
+def fetch(location: str, folder: Path) -> Path:
+    """A local copy of a month; a local file stays where it is."""
+    from . import sources
+
+    return sources.fetch(location, folder)
+
+
+@task(task_run_name="clean {source}", **cached_by_content("data.py"))
+def clean(raw: Path, source: str, folder: Path) -> "Month":
+    """Check and clean a month to a checkpoint."""
+    from . import data
+
+    return data.clean_month(raw, source, folder)
+
+
+@task(**cached_by_content("data.py", "features.py", "training.py"))
+def fit(months: "list[Month]", params: TrainParams, folder: Path) -> str:
+    """Fit a pipeline to the months, and return the path of its checkpoint."""
+    from . import training
+    from .checkpoints import replacing, text_digest
+
+    path = folder / f"pipeline-{text_digest(repr((months, params)))}.skops"
+    pipeline = training.fit([month.path for month in months], params)
+    with replacing(path) as temporary:
+        training.save(pipeline, temporary)
+    return str(path)
+
+
+def cleaned(location: str, folder: Path) -> "Month":
+    """The checkpoint of a month, made again if its file is gone."""
+    raw = fetch(location, folder / "raw")
+    month = clean(raw, location, folder)
+    return month if month.path.exists() else _again(clean)(raw, location, folder)
+
+
+def fitted(months: "list[Month]", params: TrainParams, folder: Path) -> str:
+    """The checkpoint of a pipeline, made again if its file is gone."""
+    path = fit(months, params, folder)
+    return path if Path(path).exists() else _again(fit)(months, params, folder)
+
+
+def _again(task: Task[P, R]) -> Task[P, R]:
+    return task.with_options(refresh_cache=True)
+
+
+@task(timeout_seconds=HOUR, cache_policy=NO_CACHE)
+def evaluate(pipeline: str, months: "list[Month]", test: "Month") -> "Evaluation":
+    """Predict the test month, and measure."""
+    from . import evaluation, training
+
+    path = Path(pipeline)
+    return evaluation.evaluate_pipeline(
+        training.load(path),
+        [month.path for month in months],
+        test.path,
+        path.with_suffix(".predictions.parquet"),
+    )
+
+
+@task(**OUTSIDE)
+def log(
+    pipeline: str,
+    evaluation: "Evaluation",
+    months: "list[Month]",
+    test: "Month",
+    params: TrainParams,
+) -> str:
+    """Log the training to MLflow, and return the MLflow run's id."""
+    import pandas as pd
+
+    from . import data, report, training
+
+    predictions = pd.read_parquet(evaluation.predictions)
+    metrics = {f"test_{name}": value for name, value in evaluation.metrics}
+    metrics |= {f"baseline_{name}": value for name, value in evaluation.baseline}
+    return Registry(Settings()).log(
+        training.load(Path(pipeline)),
+        data.read([test.path])[0].head(5),
+        params=params.model_dump(),
+        metrics=metrics,
+        tags={"prefect.flow_run_id": flow_run.id or "", "prefect.flow_run_name": flow_run.name or ""},
+        figures=report.training_plots(predictions, evaluation.importance),
+        datasets={"train": months, "test": [test]},
+    )
+
+
+@task(**OUTSIDE)
+def register(run_id: str) -> int:
+    """Register the MLflow run's model as a new version, the challenger."""
+    return Registry(Settings()).register(run_id)
+
+
+@task(**OUTSIDE)
+def compare(evaluation: "Evaluation", test: "Month") -> "Verdict":
+    """Let the champion predict the same test rows, and decide."""
+    import pandas as pd
+
+    from . import data
+    from .evaluation import is_better
+
+    settings = Settings()
+    registry = Registry(settings)
+    table = pd.read_parquet(evaluation.predictions)
+    champion = registry.champion()
+    if champion:
+        rival = registry.load(champion.version).predict(data.read([test.path])[0])
+        name = f"champion (version {champion.version})"
+    else:
+        rival, name = table["baseline"].to_numpy(), "baseline (no champion yet)"
+    actual, predicted = table["actual"].to_numpy(), table["predicted"].to_numpy()
+    return is_better(actual, predicted, rival, name, settings.min_gain)
+
+
+@task(**OUTSIDE)
+def promote(version: int, reason: str) -> None:
+    """Make a version the champion."""
+    Registry(Settings()).promote(version, reason)
+
+
+@task(**OUTSIDE)
+def publish(
+    run_id: str,
+    version: int,
+    evaluation: "Evaluation",
+    verdict: "Verdict",
+    months: "list[Month]",
+    test: "Month",
+    params: TrainParams,
+) -> None:
+    """Publish the report as a Prefect artifact, with a link to the MLflow run."""
+    from . import report
+
+    url = Registry(Settings()).run_url(run_id)
+    markdown = report.training_report(
+        evaluation=evaluation,
+        verdict=verdict,
+        version=version,
+        train=months,
+        test=test,
+        params=params.model_dump(),
+        run=f"[{run_id}]({url})" if url else f"`{run_id}`",
+    )
+    create_markdown_artifact(markdown, key=REPORT_KEY, description=verdict.reason)
+    if url:
+        create_link_artifact(url, key="mlflow-run", link_text="MLflow run", description=run_id)

@@ -1,0 +1,88 @@
+"""Fit a pipeline to cleaned months."""
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, Field
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+    from xgboost import XGBRegressor
+
+# OpenMP threads that spin while they wait make a fit ten times slower on a busy machine.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+log = logging.getLogger(__name__)
+
+VALIDATION_SHARE = 0.15
+
+TRUSTED_TYPES = [
+    f"{__package__}.features.build_features",
+    "xgboost.core.Booster",
+    "xgboost.sklearn.XGBRegressor",
+]
+"""What a saved pipeline may hold beside scikit-learn's own types; anything else is refused."""
+
+
+class TrainParams(BaseModel, extra="forbid"):
+    """Params of XGBoost; the number of rounds is chosen by early stopping."""
+
+    learning_rate: float = Field(default=0.1, gt=0, le=1, description="Weight of each new tree")
+    max_depth: int = Field(default=8, ge=1, le=16, description="Depth of a tree")
+    min_child_weight: float = Field(default=10, ge=0, description="Rows in a leaf, at least")
+    subsample: float = Field(default=0.8, gt=0, le=1, description="Share of rows per tree")
+    colsample_bytree: float = Field(default=0.8, gt=0, le=1, description="Share of features per tree")
+    max_rounds: int = Field(default=1000, ge=1, description="Trees, at most")
+    seed: int = Field(default=42, ge=0, description="Seed of the random numbers")
+
+
+def fit(paths: Sequence[Path], params: TrainParams) -> "Pipeline":
+    """Fit to all rows, with as many rounds as the last 15% of them (by time) asked for."""
+    from . import data
+    from .features import make_pipeline
+
+    X, y = data.read(paths)
+    rounds = _choose_rounds(X, y, params)
+    return make_pipeline(_regressor(params, rounds)).fit(X, y)
+
+
+def _choose_rounds(X: "pd.DataFrame", y: "pd.Series", params: TrainParams) -> int:
+    """Rounds until the last rows are predicted no better, and a tenth more for all rows."""
+    from .features import make_pipeline
+
+    split = int(len(y) * (1 - VALIDATION_SHARE))
+    pipeline = make_pipeline(_regressor(params, params.max_rounds, early_stopping_rounds=20))
+    encoder, regressor = pipeline[:-1], pipeline[-1]
+    train = encoder.fit_transform(X[:split], y[:split])
+    regressor.fit(train, y[:split], eval_set=[(encoder.transform(X[split:]), y[split:])], verbose=False)
+    return max(1, round((regressor.best_iteration + 1) * 1.1))
+
+
+def _regressor(params: TrainParams, rounds: int, **options: Any) -> "XGBRegressor":
+    from xgboost import XGBRegressor
+
+    return XGBRegressor(
+        **params.model_dump(exclude={"max_rounds", "seed"}),
+        tree_method="hist",
+        n_estimators=rounds,
+        random_state=params.seed,
+        **options,
+    )
+
+
+def save(pipeline: "Pipeline", path: Path) -> None:
+    """Write a pipeline to a file."""
+    import skops.io
+
+    skops.io.dump(pipeline, path)
+
+
+def load(path: Path) -> "Pipeline":
+    """Read a pipeline from a file that `save` wrote."""
+    import skops.io
+
+    return skops.io.load(path, trusted=TRUSTED_TYPES)
