@@ -1,4 +1,4 @@
-"""The command line: each flow as a command, with its parameters as options."""
+"""The flows as commands, with their parameters as options."""
 
 import logging
 import sys
@@ -6,20 +6,23 @@ import sys
 from cyclopts import App
 
 app = App(name="uv run poe", help=__doc__, version_flags=[])
-app.command(f"{__package__}.flows:train", name="train")
+app.command(f"{__package__}.flows:train")
 
 
-def main() -> int:
-    """Run a command; an error is one line, but for bugs, which show where they are."""
-    # Prefect logs a failure once for the task and twice for the flow; main says it once.
+def main() -> None:
+    """Run a command; what is wrong with the data or the answers is told in one line."""
     for name in ("prefect.task_runs", "prefect.flow_runs"):
-        logging.getLogger(name).addFilter(lambda record: record.levelno < logging.ERROR)
+        logging.getLogger(name).addFilter(_is_not_about_failure)
     try:
-        app()
-    except Exception as error:
-        ...
-    return 0
+        app(result_action="return_value")
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+
+
+def _is_not_about_failure(record: logging.LogRecord) -> bool:
+    # Prefect says a failure once for the task and three times for the flow; main says it once.
+    return record.levelno < logging.ERROR and "Finished in state Failed" not in record.getMessage()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

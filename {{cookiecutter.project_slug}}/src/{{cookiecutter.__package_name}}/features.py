@@ -7,53 +7,52 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.compose import ColumnTransformer
-from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer, TargetEncoder
+from sklearn.preprocessing import FunctionTransformer
 
 from .data import PICKUP
+from .encoding import GroupMeans
 
-PLACES = ["pickup_zone", "dropoff_zone", "zone_pair"]
-"""Categories that are replaced by the mean duration of their trips."""
+ZONES = 266
+"""The taxi zones are 1 to 265; 0 stands for one that is missing or unknown."""
 
-NUMBERS = ["pu", "do", "distance", "minute_of_day", "weekday", "vendor", "trip_type"]
+GROUPS = {"pickup": ZONES, "dropoff": ZONES, "pair": ZONES**2, "either_way": ZONES**2}
+"""Features that are codes of categories, with the number of codes: their mean target is learnt."""
+
+PER = "distance"
+"""The mean of target / this feature is learnt as well: minutes per mile. None: no such feature."""
+
 MAX_MILES = 100
-ZONES = 1000
-"""More than the highest zone id, so that a pair of zones fits into one number."""
 
 
 def build_features(trips: pd.DataFrame) -> pd.DataFrame:
-    """Features of shape (n, 10) from raw trips; each row by itself, so nothing can leak."""
-    pickup = trips[PICKUP]
-    pu, do = trips["PULocationID"].astype(float), trips["DOLocationID"].astype(float)
+    """Features of shape (n, 9) from raw trips; each row by itself, so nothing can leak."""
+    time = trips[PICKUP].dt
+    pickup, dropoff = _zone(trips["PULocationID"]), _zone(trips["DOLocationID"])
     # Known only after the trip: to predict before it, put an estimate in its place.
-    miles = trips["trip_distance"].astype(float)
+    miles = trips["trip_distance"]
     return pd.DataFrame(
         {
-            "pickup_zone": pu,
-            "dropoff_zone": do,
-            "zone_pair": pu * ZONES + do,
-            "pu": pu,
-            "do": do,
-            "distance": miles.where(miles.between(0, MAX_MILES, inclusive="right")),
-            "minute_of_day": pickup.dt.hour * 60.0 + pickup.dt.minute,
-            "weekday": pickup.dt.day_of_week.astype(float),
-            "vendor": trips["VendorID"].astype(float),
-            "trip_type": trips["trip_type"].astype(float),
+            "pickup": pickup,
+            "dropoff": dropoff,
+            "pair": pickup * ZONES + dropoff,
+            "either_way": np.minimum(pickup, dropoff) * ZONES + np.maximum(pickup, dropoff),
+            # Zero and odometer slips mean unknown.
+            "distance": miles.where((miles > 0) & (miles <= MAX_MILES)),
+            "minute_of_day": time.hour * 60 + time.minute,
+            "weekday": time.day_of_week,
+            "vendor": trips["VendorID"],
+            "trip_type": trips["trip_type"],
         }
-    )
+    ).astype("float32")
 
 
 def make_pipeline(regressor: Any) -> Pipeline:
-    """Raw trips -> features -> encoded places -> minutes."""
-    folds = KFold(5, shuffle=True, random_state=42)
-    encoder = TargetEncoder(target_type="continuous", cv=folds)
-    columns = ColumnTransformer([("places", encoder, PLACES), ("numbers", "passthrough", NUMBERS)])
+    """Raw trips -> features -> learnt means of the groups -> target."""
     return Pipeline(
         [
             ("features", FunctionTransformer(build_features)),
-            ("encode", columns.set_output(transform="default")),
+            ("means", GroupMeans(GROUPS, PER)),
             ("regressor", regressor),
         ]
     )
@@ -61,5 +60,9 @@ def make_pipeline(regressor: Any) -> Pipeline:
 
 def importance(pipeline: Pipeline) -> dict[str, float]:
     """Each feature's share of the gain of all splits."""
-    names = [name.split("__", 1)[1] for name in pipeline[:-1].get_feature_names_out()]
+    names = pipeline["means"].get_feature_names_out()
     return dict(zip(names, map(float, pipeline[-1].feature_importances_), strict=True))
+
+
+def _zone(ids: pd.Series) -> pd.Series:
+    return ids.where(ids.between(1, ZONES - 1), 0)

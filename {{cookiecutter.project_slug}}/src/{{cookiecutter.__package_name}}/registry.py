@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel
 
 from .settings import PROJECT, Settings
+from .training import TRUSTED_TYPES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +75,7 @@ class Registry:
                 input_example=example,
                 pip_requirements=_requirements(),
                 code_paths=[str(Path(__file__).parent)],
-                skops_trusted_types=_trusted_types(),
+                skops_trusted_types=TRUSTED_TYPES,
             )
         return run_id
 
@@ -200,9 +201,3 @@ def _installed(name: str) -> bool:
         return bool(version(name))
     except PackageNotFoundError:
         return False
-
-
-def _trusted_types() -> list[str]:
-    from .training import TRUSTED_TYPES
-
-    return TRUSTED_TYPES

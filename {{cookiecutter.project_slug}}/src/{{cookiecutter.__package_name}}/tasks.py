@@ -12,7 +12,7 @@ from prefect import Task, task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
 from prefect.context import TaskRunContext
-from prefect.runtime import flow_run
+from prefect.runtime import flow_run, task_run
 from prefect.tasks import exponential_backoff
 
 from .registry import Registry
@@ -31,7 +31,7 @@ HOUR = 60 * MINUTE
 REPORT_KEY = "duration-model-report"
 
 
-def may_get_better(task: Any, task_run: Any, state: Any) -> bool:
+def may_get_better(task: Any, run: Any, state: Any) -> bool:
     """Whether to try again: a network may recover; bad data or a bug will not."""
     return not isinstance(state.data, ValueError | TypeError | LookupError)
 
@@ -72,6 +72,11 @@ def cached_by_content(*modules: str) -> dict[str, Any]:
     }
 
 
+def name_with_file() -> str:
+    """Task run name such as "clean trips_2024-01.parquet"."""
+    return f"{task_run.task_name} {task_run.parameters['location'].rsplit('/', 1)[-1]}"
+
+
 @task(**OUTSIDE)
 def find_months(
     train_paths: list[str] | None, test_path: str | None, data_location: str
@@ -82,7 +87,7 @@ def find_months(
     return sources.choose_months(train_paths, test_path, data_location)
 
 
-@task(task_run_name="fetch {location}", **OUTSIDE)
+@task(task_run_name=name_with_file, **OUTSIDE)
 def fetch(location: str, folder: Path) -> Path:
     """A local copy of a month; a local file stays where it is."""
     from . import sources
@@ -90,12 +95,12 @@ def fetch(location: str, folder: Path) -> Path:
     return sources.fetch(location, folder)
 
 
-@task(task_run_name="clean {source}", **cached_by_content("data.py"))
-def clean(raw: Path, source: str, folder: Path) -> "Month":
+@task(task_run_name=name_with_file, **cached_by_content("data.py"))
+def clean(raw: Path, location: str, folder: Path) -> "Month":
     """Check and clean a month to a checkpoint."""
     from . import data
 
-    return data.clean_month(raw, source, folder)
+    return data.clean_month(raw, location, folder)
 
 
 @task(**cached_by_content("data.py", "features.py", "training.py"))

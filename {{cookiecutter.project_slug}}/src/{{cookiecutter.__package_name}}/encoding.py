@@ -1,0 +1,123 @@
+"""Learnt means of groups, out of fold: a target encoder made of sums, so that it streams."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+
+Floats = NDArray[np.float64]
+Features = NDArray[np.float32]
+
+
+class GroupMeans(TransformerMixin, BaseEstimator):
+    """Put in place of each group the mean target of its rows, and their mean target per `per`.
+
+    Means are shrunk towards the overall mean by `prior_rows` rows (Micci-Barreca 2001). Learn with
+    `fit_transform`: it gives each row the means of the other folds' rows, so that no row sees its
+    own target.
+
+    Parameters: `groups` maps features that hold codes 0, 1, ... to the number of codes; `per` names
+    the feature to divide by, or is None.
+    """
+
+    def __init__(
+        self,
+        groups: Mapping[str, int],
+        per: str | None = None,
+        prior_rows: float = 1.0,
+        folds: int = 5,
+    ) -> None:
+        self.groups = groups
+        self.per = per
+        self.prior_rows = prior_rows
+        self.folds = folds
+
+    def fit(self, X: pd.DataFrame, y: Any) -> Self:
+        """Learn from features X of shape (n, features) and target y of shape (n,)."""
+        return self.start().add(X, y).finish()
+
+    def fit_transform(self, X: pd.DataFrame, y: Any) -> Features:
+        """Learn, and give the rows the means of the other folds."""
+        self.start().add(X, y)
+        encoded = self.out_of_fold(X, 0)
+        self.finish()
+        return encoded
+
+    def transform(self, X: pd.DataFrame) -> Features:
+        """Give rows the means that were learnt, in the order of `get_feature_names_out`."""
+        return self._append(X, [self.means_[name][:, _codes(X, name)] for name in self.groups])
+
+    def get_feature_names_out(self, _: Any = None) -> list[str]:
+        """Names of the columns that `transform` gives."""
+        means = ["mean", "per"] if self.per else ["mean"]
+        return [*self.numbers_, *(f"{name}_{mean}" for name in self.groups for mean in means)]
+
+    def start(self) -> Self:
+        """Begin to learn in batches: start, add each batch, finish."""
+        shapes = {name: (self._statistics, self.folds, size) for name, size in self.groups.items()}
+        self.sums_ = {name: np.zeros(shape) for name, shape in shapes.items()}
+        self.rows_ = 0
+        return self
+
+    def add(self, X: pd.DataFrame, y: Any) -> Self:
+        """Learn from the next batch."""
+        fold = self._fold(self.rows_, len(X))
+        values = self._values(X, np.asarray(y, dtype=float))
+        for name, size in self.groups.items():
+            cell = fold * size + _codes(X, name)
+            for total, value in zip(self.sums_[name], values, strict=True):
+                total += np.bincount(cell, value, self.folds * size).reshape(total.shape)
+        self.rows_ += len(X)
+        self.numbers_ = [str(name) for name in X.columns if name not in self.groups]
+        return self
+
+    def out_of_fold(self, X: pd.DataFrame, first_row: int) -> Features:
+        """The means of the other folds for a batch that was added, before `finish`."""
+        fold = self._fold(first_row, len(X))
+        encoded = []
+        for name, sums in self.sums_.items():
+            others = sums.sum(axis=1, keepdims=True) - sums
+            encoded.append(self._means(others)[:, fold, _codes(X, name)])
+        return self._append(X, encoded)
+
+    def finish(self) -> Self:
+        """End learning in batches."""
+        self.means_ = {name: self._means(sums.sum(axis=1)) for name, sums in self.sums_.items()}
+        del self.sums_, self.rows_
+        return self
+
+    @property
+    def _statistics(self) -> int:
+        return 5 if self.per else 2
+
+    def _fold(self, first_row: int, rows: int) -> NDArray[np.int64]:
+        return np.arange(first_row, first_row + rows) % self.folds
+
+    def _values(self, X: pd.DataFrame, y: Floats) -> list[Floats]:
+        """What is summed: rows and their target; the same where `per` is known, and `per`."""
+        if self.per is None:
+            return [np.ones(len(y)), y]
+        per = X[self.per].to_numpy(float)
+        known = ~np.isnan(per)
+        return [np.ones(len(y)), y, known.astype(float), y * known, np.where(known, per, 0)]
+
+    def _means(self, sums: Floats) -> Features:
+        """From sums (statistic, ..., code) to means (mean, ..., code), shrunk."""
+        totals = sums.sum(axis=-1, keepdims=True)
+        prior = self.prior_rows
+        means = [(sums[1] + prior * totals[1] / totals[0]) / (sums[0] + prior)]
+        if self.per:
+            mean = totals[3:] / np.maximum(totals[2], 1)
+            means.append((sums[3] + prior * mean[0]) / (sums[4] + prior * mean[1]))
+        return np.stack(means).astype(np.float32)
+
+    def _append(self, X: pd.DataFrame, encoded: list[Features]) -> Features:
+        numbers = X[self.numbers_].to_numpy(np.float32)
+        return np.column_stack([numbers, *(column for means in encoded for column in means)])
+
+
+def _codes(X: pd.DataFrame, name: str) -> NDArray[np.int64]:
+    return X[name].to_numpy(np.int64)
