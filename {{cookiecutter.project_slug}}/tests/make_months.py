@@ -31,7 +31,12 @@ def make_month(month: str, rows: int = ROWS, speed: float = 1.0) -> pa.Table:
     distances = np.hypot(x[:, None] - x, y[:, None] - y)
     gravity = popularity * np.exp(-distances / 2.5)
     reach = np.cumsum(gravity, axis=1)
-    do = np.array([np.searchsorted(reach[a], u * reach[a, -1]) for a, u in zip(pu, rng.random(rows))])
+    do = np.array(
+        [
+            np.searchsorted(reach[a], u * reach[a, -1])
+            for a, u in zip(pu, rng.random(rows), strict=True)
+        ]
+    )
     days = pd.Period(month).days_in_month
     hours = np.clip(rng.normal(15, 5, rows) % 24, 0, 23.999)
     pickup = np.datetime64(month, "us") + (
@@ -57,7 +62,7 @@ def make_month(month: str, rows: int = ROWS, speed: float = 1.0) -> pa.Table:
         "VendorID": rng.choice([1, 2], rows, p=[0.13, 0.87]),
         "lpep_pickup_datetime": pickup,
         "lpep_dropoff_datetime": pickup + (minutes * 60).astype("timedelta64[s]"),
-        "store_and_fwd_flag": np.where(dispatched, None, "N"),
+        "store_and_fwd_flag": pa.array(["N"] * rows, mask=dispatched),
         "RatecodeID": np.where(dispatched, np.nan, 1),
         "PULocationID": pu + 1,
         "DOLocationID": do + 1,

@@ -1,0 +1,1 @@
+"""Trains, evaluates and promotes a model, orchestrated with Prefect."""

@@ -1,7 +1,6 @@
 """Files that are whole or not there, named and cached by what is in them."""
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -29,6 +28,6 @@ def replacing(path: Path) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
     try:
         yield folder / path.name
-        os.replace(folder / path.name, path)
+        (folder / path.name).replace(path)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

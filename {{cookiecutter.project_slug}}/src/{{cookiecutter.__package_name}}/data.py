@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -122,15 +121,15 @@ def read_target(paths: Sequence[Path]) -> pd.Series:
 
 
 def check_months(train: Sequence[Month], test: Month) -> None:
-    """Raise DataError if two of the months hold the same period or the same bytes."""
-    seen: dict[str, Month] = {}
+    """Raise DataError if two of the months hold the same period."""
+    sources: dict[str, str] = {}
     for month in (*train, test):
-        other = seen.setdefault(month.period, month)
-        if other is not month:
+        if month.period in sources:
             raise DataError(
-                f"{month.source}: holds {month.period}, as {other.source} does; "
+                f"{month.source}: holds {month.period}, as {sources[month.period]} does; "
                 "give each month once, and test on a month that is not trained on"
             )
+        sources[month.period] = month.source
 
 
 @contextmanager
@@ -155,8 +154,9 @@ def _check_columns(schema: pa.Schema, source: str) -> None:
         count = len(schema.get_all_field_indices(field.name))
         if count != 1:
             raise DataError(
-                f"{source}: column '{field.name}' is there {count} times, not once; rename the "
-                f"column in the file, or change SCHEMA in data.py (it has: {', '.join(schema.names)})"
+                f"{source}: column '{field.name}' is there {count} times, not once; "
+                "rename the column in the file, or change SCHEMA in data.py "
+                f"(the file has {', '.join(schema.names)})"
             )
         found = schema.field(field.name).type
         fits = pa.types.is_timestamp if pa.types.is_timestamp(field.type) else _is_number
@@ -194,10 +194,10 @@ def _check_share(source: str, rows: int, kept: int, dropped: Counter[str]) -> No
         raise DataError(f"{source}: no rows left of {rows:,} ({reasons}); check the file's columns")
     if rows - kept > MAX_DROPPED_SHARE * rows:
         raise DataError(
-            f"{source}: {1 - kept / rows:.0%} of {rows:,} rows are bad ({reasons}); check the file, "
-            "or change MAX_DROPPED_SHARE in data.py"
+            f"{source}: {1 - kept / rows:.0%} of {rows:,} rows are bad ({reasons}); "
+            "check the file, or change MAX_DROPPED_SHARE in data.py"
         )
 
 
 def _checkpoint_schema() -> pa.Schema:
-    return cast(pa.Schema, SCHEMA.append(pa.field(TARGET, pa.float64())))
+    return SCHEMA.append(pa.field(TARGET, pa.float64()))

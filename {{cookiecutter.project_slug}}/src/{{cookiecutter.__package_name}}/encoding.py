@@ -68,8 +68,8 @@ class GroupMeans(TransformerMixin, BaseEstimator):
         values = self._values(X, np.asarray(y, dtype=float))
         for name, size in self.groups.items():
             cell = fold * size + _codes(X, name)
-            for total, value in zip(self.sums_[name], values, strict=True):
-                total += np.bincount(cell, value, self.folds * size).reshape(total.shape)
+            sums = [np.bincount(cell, value, self.folds * size) for value in values]
+            self.sums_[name] += np.reshape(sums, self.sums_[name].shape)
         self.rows_ += len(X)
         self.numbers_ = [str(name) for name in X.columns if name not in self.groups]
         return self

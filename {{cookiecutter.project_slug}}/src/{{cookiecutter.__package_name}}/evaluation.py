@@ -1,4 +1,4 @@
-"""How good are predictions, and is one model better than another beyond noise?"""
+"""How good predictions are, and whether one model is better than another beyond noise."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 Floats = NDArray[np.float64]
+
+BASELINE = "baseline (always the mean)"
+"""The rival of a first model, which has no champion to beat."""
 
 
 class Metrics(BaseModel):
@@ -55,7 +58,7 @@ def evaluate(y: Sequence[float] | Any, predicted: Sequence[float] | Any) -> Metr
 def evaluate_pipeline(
     pipeline: "Pipeline", train: Sequence[Path], test: Path, predictions: Path
 ) -> Evaluation:
-    """Predict the test month into a parquet file (pickup, actual, predicted, baseline), and measure."""
+    """Measure on the test month, and write pickup, actual, predicted and baseline to a file."""
     from . import data
     from .features import importance
 
@@ -84,9 +87,10 @@ def is_better(
     of a paired bootstrap (Efron and Tibshirani 1993, ch. 13) has to lie above zero.
     """
     low, gain, high = _gain_interval((y - challenger) ** 2, (y - rival) ** 2)
-    measured = f"RMSE {gain:+.2%} better than the {rival_name}'s (95% interval {low:+.2%} to {high:+.2%})"
+    change = f"{abs(gain):.2%} {'lower' if gain > 0 else 'higher'} than the {rival_name}'s"
+    measured = f"RMSE {change} (95% interval of the gain: {low:+.2%} to {high:+.2%})"
     if gain < min_gain:
-        why = f"less than the {min_gain:.1%} asked for"
+        why = f"not the gain of {min_gain:.1%} that is asked for"
     elif low <= 0:
         why = "which may be noise"
     else:

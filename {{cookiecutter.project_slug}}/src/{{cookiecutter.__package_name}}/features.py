@@ -26,7 +26,7 @@ MAX_MILES = 100
 
 
 def build_features(trips: pd.DataFrame) -> pd.DataFrame:
-    """Features of shape (n, 9) from raw trips; each row by itself, so nothing can leak."""
+    """Features of shape (n, 11) from raw trips; each row by itself, so nothing can leak."""
     time = trips[PICKUP].dt
     pickup, dropoff = _zone(trips["PULocationID"]), _zone(trips["DOLocationID"])
     # Known only after the trip: to predict before it, put an estimate in its place.
@@ -37,12 +37,15 @@ def build_features(trips: pd.DataFrame) -> pd.DataFrame:
             "dropoff": dropoff,
             "pair": pickup * ZONES + dropoff,
             "either_way": np.minimum(pickup, dropoff) * ZONES + np.maximum(pickup, dropoff),
+            # As numbers too: neighbouring ids are often neighbouring zones.
+            "pickup_id": pickup,
+            "dropoff_id": dropoff,
             # Zero and odometer slips mean unknown.
             "distance": miles.where((miles > 0) & (miles <= MAX_MILES)),
             "minute_of_day": time.hour * 60 + time.minute,
             "weekday": time.day_of_week,
-            "vendor": trips["VendorID"],
-            "trip_type": trips["trip_type"],
+            "vendor": trips.get("VendorID", np.nan),
+            "trip_type": trips.get("trip_type", np.nan),
         }
     ).astype("float32")
 

@@ -27,7 +27,7 @@ def train(
     """Train a model on some months, test it on a later one, promote it if it is better.
 
     Args:
-        train_paths: Months to train on; by default all of the data location before the test month.
+        train_paths: Months to train on; by default all of the data location before the test.
         test_path: Month to test on; by default the newest of the data location.
         params: Params of XGBoost; by default those of the code.
     """
@@ -48,7 +48,7 @@ def train(
     tasks.publish(run_id, version, evaluation, verdict, months, test, params)
     outcome = "promoted" if verdict.promoted else "not promoted"
     rmse = evaluation.metrics.rmse
-    get_run_logger().info("RMSE %.3f minutes; version %d %s: %s", rmse, version, outcome, verdict.reason)
+    get_run_logger().info(f"RMSE {rmse:.3f}; version {version} {outcome}: {verdict.reason}")
     return TrainResult(
         run_id=run_id,
         model_version=version,

@@ -41,8 +41,9 @@ class Registry:
     def __init__(self, settings: Settings) -> None:
         import mlflow
 
-        for noisy in ("mlflow", "alembic"):
-            logging.getLogger(noisy).setLevel(logging.WARNING)
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
+        # It warns that uv's environments have no pip.
+        logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
         settings.state_dir.mkdir(parents=True, exist_ok=True)
         self.uri = settings.tracking_uri
         mlflow.set_tracking_uri(self.uri)
@@ -88,10 +89,11 @@ class Registry:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        model_id = self.client.get_run(run_id).outputs.model_outputs[0].model_id
-        made = self.client.create_model_version(
-            PROJECT, f"models:/{model_id}", run_id, model_id=model_id
-        )
+        outputs = self.client.get_run(run_id).outputs
+        if not outputs:
+            raise ValueError(f"MLflow run {run_id}: holds no model; train again")
+        model = outputs.model_outputs[0].model_id
+        made = self.client.create_model_version(PROJECT, f"models:/{model}", run_id, model_id=model)
         self.client.set_registered_model_alias(PROJECT, CHALLENGER, made.version)
         return int(made.version)
 
@@ -106,8 +108,10 @@ class Registry:
             if error.error_code in {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"}:
                 return None
             raise
-        metrics = self.client.get_run(found.run_id).data.metrics
-        return Champion(version=int(found.version), run_id=found.run_id, metrics=metrics)
+        run = self.client.get_run(str(found.run_id))
+        return Champion(
+            version=int(found.version), run_id=run.info.run_id, metrics=run.data.metrics
+        )
 
     def load(self, version: int) -> "Pipeline":
         """The pipeline of a version of the registered model."""
@@ -188,7 +192,7 @@ def _signature(example: "pd.DataFrame") -> "ModelSignature":
 
     kinds = {"i": "long", "f": "double", "M": "datetime"}
     columns = [ColSpec(kinds[kind.kind], str(name)) for name, kind in example.dtypes.items()]
-    return ModelSignature(inputs=Schema(columns), outputs=Schema([ColSpec("double")]))
+    return ModelSignature(inputs=Schema([*columns]), outputs=Schema([ColSpec("double")]))
 
 
 def _requirements() -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .data import PICKUP, Month
-from .evaluation import Evaluation, Verdict
+from .evaluation import BASELINE, Evaluation, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ def training_report(
     scores = {
         f"version {version} (challenger)": evaluation.metrics,
         verdict.rival: verdict.rival_metrics,
-        "baseline: always the mean": evaluation.baseline,
+        BASELINE: evaluation.baseline,
     }
     outcome = "promoted to champion" if verdict.promoted else "not promoted"
     top = sorted(evaluation.importance.items(), key=lambda item: -item[1])[:TOP_FEATURES]
@@ -63,7 +63,9 @@ def training_report(
     )
 
 
-def training_plots(predictions: "pd.DataFrame", importance: Mapping[str, float]) -> dict[str, Figure]:
+def training_plots(
+    predictions: "pd.DataFrame", importance: Mapping[str, float]
+) -> dict[str, Figure]:
     """Plots by name, from the test rows' pickup time, duration and prediction."""
     actual, predicted = predictions["actual"].to_numpy(), predictions["predicted"].to_numpy()
     hours = predictions[PICKUP].dt.hour.to_numpy()

@@ -23,7 +23,9 @@ def choose_months(
     found = [] if train and test else list_months(data_location)
     if not test:
         if not found:
-            raise DataError(f"{data_location}: no parquet files; set the data location or add months")
+            raise DataError(
+                f"{data_location}: no parquet files; add months or set the data location"
+            )
         test = found[-1]
     if not train:
         train = [month for month in found if month_in_name(month) < month_in_name(test)]
@@ -56,9 +58,12 @@ def fetch(location: str, folder: Path) -> Path:
     filesystem, path = _filesystem(location)
     copy = folder / f"{text_digest(location)}-{location.rsplit('/', 1)[-1]}"
     try:
-        with replacing(copy) as temporary, temporary.open("wb") as out:
-            with filesystem.open(path, "rb") as remote:
-                shutil.copyfileobj(remote, out, length=1 << 20)
+        with (
+            replacing(copy) as temporary,
+            temporary.open("wb") as out,
+            filesystem.open(path, "rb") as remote,
+        ):
+            shutil.copyfileobj(remote, out, length=1 << 20)
     except FileNotFoundError:
         raise DataError(f"{location}: no such file; check the path or the data location") from None
     return copy

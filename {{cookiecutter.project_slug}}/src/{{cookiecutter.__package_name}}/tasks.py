@@ -4,7 +4,6 @@ Tasks hand each other paths, ids and small values, never DataFrames: so caching 
 large reaches the server, and a flow run that is started again goes on from its checkpoints.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -31,7 +30,7 @@ HOUR = 60 * MINUTE
 REPORT_KEY = "duration-model-report"
 
 
-def may_get_better(task: Any, run: Any, state: Any) -> bool:
+def may_get_better(_task: Any, _run: Any, state: Any) -> bool:
     """Whether to try again: a network may recover; bad data or a bug will not."""
     return not isinstance(state.data, ValueError | TypeError | LookupError)
 
@@ -168,7 +167,10 @@ def log(
         data.read([test.path])[0].head(5),
         params=params.model_dump(),
         metrics=metrics,
-        tags={"prefect.flow_run_id": flow_run.id or "", "prefect.flow_run_name": flow_run.name or ""},
+        tags={
+            "prefect.flow_run_id": flow_run.id or "",
+            "prefect.flow_run_name": flow_run.name or "",
+        },
         figures=report.training_plots(predictions, evaluation.importance),
         datasets={"train": months, "test": [test]},
     )
@@ -186,7 +188,7 @@ def compare(evaluation: "Evaluation", test: "Month") -> "Verdict":
     import pandas as pd
 
     from . import data
-    from .evaluation import is_better
+    from .evaluation import BASELINE, is_better
 
     settings = Settings()
     registry = Registry(settings)
@@ -196,7 +198,7 @@ def compare(evaluation: "Evaluation", test: "Month") -> "Verdict":
         rival = registry.load(champion.version).predict(data.read([test.path])[0])
         name = f"champion (version {champion.version})"
     else:
-        rival, name = table["baseline"].to_numpy(), "baseline (no champion yet)"
+        rival, name = table["baseline"].to_numpy(), BASELINE
     actual, predicted = table["actual"].to_numpy(), table["predicted"].to_numpy()
     return is_better(actual, predicted, rival, name, settings.min_gain)
 

@@ -38,7 +38,9 @@ class TrainParams(BaseModel, extra="forbid"):
     min_child_weight: float = Field(default=30, ge=0, description="Rows in a leaf, at least")
     reg_lambda: float = Field(default=10, ge=0, description="L2 penalty on leaf weights")
     subsample: float = Field(default=0.8, gt=0, le=1, description="Share of rows per tree")
-    colsample_bytree: float = Field(default=0.8, gt=0, le=1, description="Share of features per tree")
+    colsample_bytree: float = Field(
+        default=0.8, gt=0, le=1, description="Share of features per tree"
+    )
     max_rounds: int = Field(default=130, ge=1, description="Trees, at most")
     seed: int = Field(default=42, ge=0, description="Seed of the random numbers")
 

@@ -1,0 +1,33 @@
+"""The one place of the tests that knows the package's name."""
+
+import {{ cookiecutter.__package_name }} as project
+from {{ cookiecutter.__package_name }} import (
+    checkpoints,
+    data,
+    encoding,
+    evaluation,
+    features,
+    flows,
+    registry,
+    report,
+    settings,
+    sources,
+    tasks,
+    training,
+)
+
+__all__ = [
+    "checkpoints",
+    "data",
+    "encoding",
+    "evaluation",
+    "features",
+    "flows",
+    "project",
+    "registry",
+    "report",
+    "settings",
+    "sources",
+    "tasks",
+    "training",
+]

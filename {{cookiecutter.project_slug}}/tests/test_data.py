@@ -1,0 +1,104 @@
+"""Every fault of a month gets one clear error, and leaves no checkpoint."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from .make_months import make_month
+from .package import data
+
+MONTH = make_month("2024-01", 500)
+
+
+def with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    return table.set_column(table.schema.get_field_index(name), name, values)
+
+
+def renamed(table: pa.Table) -> pa.Table:
+    return table.rename_columns(["PU" if n == "PULocationID" else n for n in table.column_names])
+
+
+def duplicated(table: pa.Table) -> pa.Table:
+    return table.append_column("DOLocationID", table["DOLocationID"])
+
+
+def of_zero_length(table: pa.Table) -> pa.Table:
+    return with_column(table, data.DROPOFF, table[data.PICKUP])
+
+
+def mostly_null(table: pa.Table) -> pa.Table:
+    empty = pa.nulls(len(table) - 300, table["PULocationID"].type)
+    zones = table["PULocationID"].combine_chunks()[:300]
+    return with_column(table, "PULocationID", pa.concat_arrays([zones, empty]))
+
+
+def as_text(table: pa.Table) -> pa.Table:
+    return with_column(table, "trip_distance", pc.cast(table["trip_distance"], pa.string()))
+
+
+def of_no_pickup(table: pa.Table) -> pa.Table:
+    return with_column(table, data.PICKUP, pa.nulls(len(table), table[data.PICKUP].type))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (renamed, "column 'PULocationID' is there 0 times"),
+        (duplicated, "column 'DOLocationID' is there 2 times"),
+        (as_text, "column 'trip_distance' is string, not double"),
+        (of_zero_length, "no rows left of 500"),
+        (mostly_null, r"42% of 500 rows are bad \(value missing: 200"),
+        (of_no_pickup, f"column '{data.PICKUP}' is empty"),
+        (lambda table: table[:0], "has no rows"),
+    ],
+)
+def test_a_bad_month_is_refused(
+    tmp_path: Path, spoil: Callable[[pa.Table], pa.Table], message: str
+) -> None:
+    raw = tmp_path / "trips_2024-01.parquet"
+    pq.write_table(spoil(MONTH), raw)
+    with pytest.raises(data.DataError, match=message) as caught:
+        data.clean_month(raw, raw.name, tmp_path / "checkpoints")
+    assert str(caught.value).startswith(raw.name)
+    assert not list(tmp_path.glob("checkpoints/*"))
+
+
+def test_a_truncated_month_is_refused(tmp_path: Path) -> None:
+    raw = tmp_path / "trips_2024-01.parquet"
+    pq.write_table(MONTH, raw)
+    raw.write_bytes(raw.read_bytes()[:-100])
+    with pytest.raises(data.DataError, match="not a whole parquet file"):
+        data.clean_month(raw, raw.name, tmp_path)
+
+
+def test_other_types_of_the_same_columns_are_read(tmp_path: Path) -> None:
+    types = {"PULocationID": pa.int32(), "trip_type": pa.int64(), "VendorID": pa.int32()}
+    fields = [pa.field(f.name, types.get(f.name, f.type)) for f in MONTH.schema]
+    raw = tmp_path / "trips_2024-01.parquet"
+    pq.write_table(MONTH.cast(pa.schema(fields)), raw)
+    month = data.clean_month(raw, raw.name, tmp_path)
+    assert month.period == "2024-01"
+    assert month.rows == 500
+    assert month.kept == 500 - sum(month.dropped.values()) == pq.read_metadata(month.path).num_rows
+
+
+def test_rows_are_dropped_by_reason() -> None:
+    trips = MONTH.to_pandas()[:6]
+    seconds = [30, 59, 60, 3600, 3601, 120]
+    trips[data.DROPOFF] = trips[data.PICKUP] + pa.array(seconds, "duration[s]").to_pandas()
+    trips.loc[5, "DOLocationID"] = None
+    kept, dropped = data.clean(trips, "2024-01")
+    assert kept[data.TARGET].tolist() == [1, 60]
+    assert list(dropped.values()) == [1, 2, 1, 0]
+    assert not len(data.clean(trips, "2024-02")[0])
+
+
+def test_months_that_overlap_are_refused(months: list[str], tmp_path: Path) -> None:
+    first, *_, last = [data.clean_month(Path(path), path, tmp_path) for path in months]
+    data.check_months([first], last)
+    with pytest.raises(data.DataError, match="holds 2024-01, as"):
+        data.check_months([first, last], first)

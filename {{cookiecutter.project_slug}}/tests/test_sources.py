@@ -1,0 +1,54 @@
+"""Which months are chosen, and how they are fetched from elsewhere."""
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from .package import data, sources
+
+
+@pytest.fixture
+def server(months: list[str]) -> Iterator[str]:
+    """The months over HTTP."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(Path(months[0]).parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{http.server_port}"
+        http.shutdown()
+
+
+def test_the_newest_month_is_the_test_month(months: list[str]) -> None:
+    folder = str(Path(months[0]).parent)
+    assert sources.choose_months(None, None, folder) == (months[:2], months[2])
+    assert sources.choose_months(None, months[1], folder) == (months[:1], months[1])
+    assert sources.choose_months(months[:1], months[1], "nowhere") == (months[:1], months[1])
+
+
+def test_a_data_location_without_months_is_told(tmp_path: Path) -> None:
+    with pytest.raises(data.DataError, match="no parquet files"):
+        sources.choose_months(None, None, str(tmp_path))
+    (tmp_path / "trips.parquet").touch()
+    (tmp_path / "trips_2024-13.parquet").touch()
+    with pytest.raises(data.DataError, match="no month in its name"):
+        sources.choose_months(None, None, str(tmp_path))
+
+
+def test_months_are_listed_and_fetched_over_http(
+    server: str, months: list[str], tmp_path: Path
+) -> None:
+    found = sources.list_months(server)
+    assert [uri.rsplit("/", 1)[-1] for uri in found] == [Path(path).name for path in months]
+    copy = sources.fetch(found[0], tmp_path)
+    assert copy.read_bytes() == Path(months[0]).read_bytes()
+    with pytest.raises(data.DataError, match="no such file"):
+        sources.fetch(f"{server}/trips_1999-01.parquet", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [copy.name]
+
+
+def test_what_a_protocol_needs_is_told() -> None:
+    with pytest.raises(data.DataError, match="s3fs"):
+        sources.list_months("s3://bucket/months")
