@@ -1,0 +1,129 @@
+"""Bakes projects, and runs what was baked in environments and with servers of their own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cookiecutter.main import cookiecutter
+
+TEMPLATE = Path(__file__).parents[1]
+KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT", "SSL_CERT_FILE", "SSL_CERT_DIR")
+TOOLS = ("UV_", "PIP_", "GIT_CONFIG")
+
+
+def clean_environment(home: Path) -> dict[str, str]:
+    """An environment without the user's own Prefect, MLflow or project settings."""
+    kept = {k: v for k, v in os.environ.items() if k in KEPT or k.startswith(TOOLS)}
+    return kept | {
+        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "NO_COLOR": "1",
+        "COLUMNS": "120",
+    }
+
+
+@dataclass
+class BakedProject:
+    """A rendered project, with an environment that touches nothing of the user's."""
+
+    path: Path
+    home: Path
+
+    @property
+    def slug(self) -> str:
+        return self.path.name
+
+    @property
+    def package(self) -> str:
+        return self.slug.replace("-", "_")
+
+    @property
+    def files(self) -> list[str]:
+        """Every file but git's own, by its path from the project's root."""
+        paths = (path.relative_to(self.path) for path in self.path.rglob("*") if path.is_file())
+        return sorted(path.as_posix() for path in paths if path.parts[0] != ".git")
+
+    def environment(self, **env: str) -> dict[str, str]:
+        return clean_environment(self.home) | env
+
+    def run(
+        self, *command: str, check: bool = True, timeout: float = 600, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the project's folder; its output is text."""
+        done = subprocess.run(
+            command,
+            cwd=self.path,
+            env=self.environment(**env),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if check and done.returncode:
+            pytest.fail(f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the template as a clone has it, without the caches of a working copy."""
+    copy = tmp_path_factory.mktemp("template") / "prefect-ml-template"
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    names = subprocess.run(listed, cwd=TEMPLATE, capture_output=True, check=True).stdout
+    for name in filter(None, names.decode().split("\0")):
+        if (TEMPLATE / name).exists():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(TEMPLATE / name, copy / name)
+    return copy
+
+
+@pytest.fixture(scope="session")
+def cookiecutter_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's configuration with folders of its own."""
+    folder = tmp_path_factory.mktemp("cookiecutter")
+    config = folder / "config.yaml"
+    config.write_text(f"cookiecutters_dir: {folder}/cookiecutters\nreplay_dir: {folder}/replay\n")
+    return config
+
+
+@pytest.fixture(scope="session")
+def bake(
+    template: Path, cookiecutter_config: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., BakedProject]:
+    """Render the template into a new folder: bake(storage="git") -> BakedProject."""
+
+    def bake(**answers: str | bool) -> BakedProject:
+        folder = tmp_path_factory.mktemp("baked")
+        made = cookiecutter(
+            str(template),
+            no_input=True,
+            extra_context=answers,
+            output_dir=str(folder / "out"),
+            config_file=str(cookiecutter_config),
+        )
+        return BakedProject(Path(made), folder / "home")
+
+    return bake
+
+
+@pytest.fixture(scope="session")
+def project(bake: Callable[..., BakedProject]) -> BakedProject:
+    """The default project, with its environment made by uv; tests only read it."""
+    baked = bake()
+    baked.run("uv", "sync", "--quiet", "--python", sys.executable)
+    return baked
+
+
+@pytest.fixture
+def fresh(project: BakedProject, tmp_path: Path) -> Iterator[BakedProject]:
+    """A copy of the default project with the same environment, for tests that change it."""
+    copy = tmp_path / project.slug
+    shutil.copytree(project.path, copy, ignore=shutil.ignore_patterns(".venv"), symlinks=True)
+    yield BakedProject(copy, tmp_path / "home")

@@ -1,0 +1,94 @@
+"""What a bake renders: exactly these files, all whole, always the same."""
+
+import json
+import re
+import tomllib
+from collections.abc import Callable
+from itertools import product
+
+import pytest
+import yaml
+
+from .conftest import TEMPLATE, BakedProject
+
+Bake = Callable[..., BakedProject]
+QUESTIONS = json.loads((TEMPLATE / "cookiecutter.json").read_text())
+CHOICES = {name: v for name, v in QUESTIONS.items() if isinstance(v, list) and name[0] != "_"}
+COMBINATIONS = [dict(zip(CHOICES, values, strict=True)) for values in product(*CHOICES.values())]
+
+
+def test_exactly_these_files(bake: Bake) -> None:
+    listed = (TEMPLATE / "tests" / "files.txt").read_text().split()
+    assert bake().files == sorted(listed)
+
+
+@pytest.mark.parametrize("answers", COMBINATIONS, ids=lambda answers: "-".join(answers.values()))
+def test_every_combination_renders_whole_files(bake: Bake, answers: dict[str, str]) -> None:
+    project = bake(**answers, init_git=False)
+    assert ("LICENSE" in project.files) == (answers["license"] != "none")
+    assert ("Dockerfile" in project.files) == (answers["work_pool_type"] == "docker")
+    for name in project.files:
+        path = project.path / name
+        assert not re.search(r"cookiecutter|[{}]", name), f"left over in a name: {name}"
+        if path.suffix == ".parquet":
+            continue
+        text = path.read_text()
+        assert "cookiecutter." not in text, f"left over in {name}"
+        assert "{%" not in text.replace("${%", ""), f"left over in {name}"
+        assert text.endswith("\n") or not text, f"no newline at the end of {name}"
+        assert "\n\n\n\n" not in text, f"holes in {name}"
+        assert not re.search(r"[ \t]$", text, re.MULTILINE), f"trailing spaces in {name}"
+        if path.suffix == ".toml":
+            tomllib.loads(text)
+        elif path.suffix in {".yaml", ".yml"}:
+            yaml.safe_load(text)
+        elif path.suffix == ".py":
+            compile(text, name, "exec")
+
+
+def test_two_bakes_are_equal_to_the_byte(bake: Bake) -> None:
+    one, two = bake(), bake()
+    assert one.files == two.files
+    for name in one.files:
+        assert (one.path / name).read_bytes() == (two.path / name).read_bytes()
+
+
+def test_python_and_workflows_are_not_rendered(bake: Bake) -> None:
+    project = bake(project_name="Some Thing Else")
+    package = TEMPLATE / "{{cookiecutter.project_slug}}/src/{{cookiecutter.__package_name}}"
+    for path in package.rglob("*.py"):
+        name = path.relative_to(package)
+        assert (project.path / "src/some_thing_else" / name).read_bytes() == path.read_bytes()
+    for path in (package.parents[1] / ".github").rglob("*.yml"):
+        name = path.relative_to(package.parents[1])
+        assert (project.path / name).read_bytes() == path.read_bytes()
+
+
+def test_sources_are_at_home_in_their_rooms(bake: Bake) -> None:
+    src = bake().path / "src/taxi_duration"
+    importing = {
+        library: {
+            path.name
+            for path in src.glob("*.py")
+            if re.search(rf"^\s*(import|from) {library}\b", path.read_text(), re.MULTILINE)
+        }
+        for library in ("prefect", "mlflow")
+    }
+    assert importing["mlflow"] == {"registry.py"}
+    assert importing["prefect"] >= {"flows.py", "tasks.py"}
+    decorated = {
+        kind: {p.name for p in src.glob("*.py") if re.search(rf"^@{kind}\b", p.read_text(), re.M)}
+        for kind in ("flow", "task")
+    }
+    assert decorated == {"flow": {"flows.py"}, "task": {"tasks.py"}}
+
+
+def test_the_project_stays_small(bake: Bake) -> None:
+    project = bake()
+    lines = {
+        path: len(path.read_text().splitlines())
+        for path in (project.path / "src").rglob("*.py")
+        if "examples" not in path.parts
+    }
+    too_long = {path.name: count for path, count in lines.items() if count > 220}
+    assert not too_long

@@ -1,0 +1,152 @@
+"""The rendered project at work: its checks, its own tests, its training, its faults."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from .conftest import BakedProject
+
+pytestmark = pytest.mark.slow
+
+STORE = """
+import json
+from mlflow import MlflowClient
+client = MlflowClient("sqlite:///mlflow.db")
+version = client.get_model_version_by_alias("taxi-duration", "champion")
+run = client.get_run(version.run_id)
+print(json.dumps({"version": version.version, "rmse": run.data.metrics["test_rmse"]}))
+"""
+REPORT = """
+from prefect.artifacts import Artifact
+print(Artifact.get("duration-model-report").data)
+"""
+
+
+def git_status(project: BakedProject) -> str:
+    return project.run("git", "status", "--porcelain").stdout.strip()
+
+
+def champion(project: BakedProject) -> str:
+    return project.run("uv", "run", "python", "-c", STORE).stdout
+
+
+def test_lint_and_types(project: BakedProject) -> None:
+    project.run("uv", "run", "poe", "lint")
+    project.run("uv", "run", "poe", "typecheck")
+
+
+def test_its_own_tests_pass_and_leave_nothing(fresh: BakedProject) -> None:
+    done = fresh.run("uv", "run", "poe", "test", "-q")
+    assert re.search(r"\d+ passed", done.stdout)
+    assert "skipped" not in done.stdout
+    assert git_status(fresh) == "?? uv.lock"
+
+
+def test_poe_lists_commands_with_help(project: BakedProject) -> None:
+    listing = project.run("uv", "run", "poe").stdout.partition("Configured tasks:")[2]
+    commands = re.findall(r"^  (\S+)(.*)$", listing, re.MULTILINE)
+    assert {"train", "lint", "typecheck", "test", "check"} <= {name for name, _ in commands}
+    assert all(help_line.strip() for _, help_line in commands)
+    for name in ("lint", "train"):
+        assert name in project.run("uv", "run", "poe", "--help", name).stdout
+
+
+def test_train_promotes_once_survives_bad_months_and_a_move(
+    fresh: BakedProject, tmp_path: Path
+) -> None:
+    first = fresh.run("uv", "run", "poe", "train")
+    output = first.stdout + first.stderr
+    assert "version 1 promoted" in output
+    assert not re.search(r"Traceback|Warning|WARNING|telemetry", output)
+    report = fresh.run("uv", "run", "python", "-c", REPORT).stdout
+    assert "version 1 promoted to champion" in report
+    assert "| trips_2024-03.parquet | test | 2024-03 | 10,000 |" in report
+    before = champion(fresh)
+
+    second = fresh.run("uv", "run", "poe", "train")
+    output = second.stdout + second.stderr
+    assert "version 2 not promoted" in output
+    cached = re.findall(r"'clean \S+' - Finished in state (\w+)", output)
+    assert cached == ["Cached"] * 3
+    report = fresh.run("uv", "run", "python", "-c", REPORT).stdout
+    assert "not promoted" in report
+    assert "not the gain of 0.5% that is asked for" in report
+    assert champion(fresh) == before
+    assert git_status(fresh) == "?? uv.lock"
+
+    for month, (spoil, message) in FAULTS.items():
+        bad = tmp_path / f"trips_{month}.parquet"
+        shutil.copy(fresh.path / "data/trips_2024-03.parquet", bad)
+        spoil(bad)
+        failed = fresh.run("uv", "run", "poe", "train", "--test-path", str(bad), check=False)
+        output = failed.stdout + failed.stderr
+        assert failed.returncode not in {0, None}
+        errors = [line for line in output.splitlines() if re.search(r"error|ERROR|Error", line)]
+        assert len(errors) == 1, output
+        assert errors[0].startswith(f"error: {bad}: ")
+        assert message in errors[0]
+        assert "Traceback" not in output
+        assert champion(fresh) == before
+
+    moved = BakedProject(fresh.path.rename(tmp_path / "elsewhere"), fresh.home)
+    shutil.rmtree(moved.path / ".venv")
+    output = moved.run("uv", "run", "poe", "train").stderr
+    assert "version 3 not promoted" in output
+    assert champion(moved) == before
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def rename_column(path: Path) -> None:
+    table = pq.read_table(path)
+    pq.write_table(table.rename_columns([n.replace("DOLoc", "DropLoc") for n in table.column_names]), path)
+
+
+def empty(path: Path) -> None:
+    pq.write_table(pq.read_table(path)[:0], path)
+
+
+def zero_length(path: Path) -> None:
+    table = pq.read_table(path)
+    pickup = table["lpep_pickup_datetime"]
+    index = table.schema.get_field_index("lpep_dropoff_datetime")
+    pq.write_table(table.set_column(index, "lpep_dropoff_datetime", pickup), path)
+
+
+FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "2024-04": (truncate, "not a whole parquet file"),
+    "2024-05": (rename_column, "column 'DOLocationID' is there 0 times"),
+    "2024-06": (empty, "has no rows"),
+    "2024-07": (zero_length, "no rows left of 10,000"),
+}
+
+
+def test_the_sample_months_are_made_again_to_the_byte(project: BakedProject, tmp_path: Path) -> None:
+    project.run("uv", "run", "python", "tests/make_months.py", str(tmp_path))
+    for path in (project.path / "data").glob("*.parquet"):
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+
+
+def test_pre_commit_runs_the_same_tools(fresh: BakedProject) -> None:
+    done = fresh.run("uv", "run", "pre-commit", "run", "--all-files")
+    assert "Failed" not in done.stdout
+    (fresh.path / "src/taxi_duration/flows.py").write_text("import os\n")
+    assert fresh.run("uv", "run", "pre-commit", "run", "--all-files", check=False).returncode
+
+
+@pytest.mark.parametrize("python", ["3.12", "3.13"])
+def test_other_pythons(fresh: BakedProject, python: str) -> None:
+    found = subprocess.run(
+        ["uv", "python", "find", "--no-python-downloads", python], capture_output=True, check=False
+    )
+    if found.returncode:
+        pytest.skip(f"Python {python} is not on this machine")
+    fresh.run("uv", "sync", "--quiet", "--python", python)
+    assert re.search(r"\d+ passed", fresh.run("uv", "run", "poe", "test", "-q").stdout)
