@@ -1,0 +1,119 @@
+"""Make the first commit and, if asked, the work pool; then say what to do next. Never fails."""
+
+import base64
+import http.client
+import json
+import os
+import shlex
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+COMMIT = ["commit", "--no-verify", "-m", "Generate the project"]
+REFUSALS = {
+    401: "it wants PREFECT_API_AUTH_STRING",
+    403: "the name is reserved, or you may not",
+    404: "no Prefect API is there",
+    422: "it refuses the name",
+}
+
+
+def git(*arguments: str) -> None:
+    """Run git in the current folder; OSError or SubprocessError if that fails."""
+    outer = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")  # set while a git hook runs us
+    environment = {name: value for name, value in os.environ.items() if name not in outer}
+    command = ["git", *arguments]
+    quiet = {"stdin": subprocess.DEVNULL, "capture_output": True}
+    subprocess.run(command, env=environment, check=True, timeout=60, **quiet)
+
+
+def why(error: Exception) -> str:
+    """Return the first line of what git said when it failed."""
+    said = (getattr(error, "stderr", b"") or b"").decode(errors="replace").strip()
+    return said.splitlines()[0] if said else str(error)
+
+
+def first_commit(folder: Path) -> str:
+    """Commit the folder on main; return "" or the line that says what to run later."""
+    for outer in (folder, *folder.parents):
+        if os.path.exists(outer / ".git"):
+            return f"Git: no new repository inside the one at {outer}. Later: git add . && git commit"
+    try:
+        git("init")
+        git("symbolic-ref", "HEAD", "refs/heads/main")  # git before 2.28 has no init -b
+        # What the user ignores everywhere, such as data files, belongs to this project.
+        git("-c", "core.excludesFile=", "add", "--all")
+    except (OSError, subprocess.SubprocessError) as error:
+        later = f"git init -b main && git add --all && {shlex.join(['git', *COMMIT])}"
+        return f"Git: no repository yet ({why(error)}). Later: {later}"
+    try:
+        git(*COMMIT)
+    except (OSError, subprocess.SubprocessError) as error:
+        later = shlex.join(["git", *COMMIT])
+        return f"Git: all is staged, not committed ({why(error)}). Later: {later}"
+    return ""
+
+
+def create_work_pool(url: str, name: str, kind: str) -> str:
+    """Ask the Prefect API at the URL for a work pool; return the line that says how it went."""
+    try:
+        status, problem = post(f"{url.rstrip('/')}/work_pools/", {"name": name, "type": kind}), ""
+    except urllib.error.HTTPError as error:
+        status, problem = error.code, REFUSALS.get(error.code, f"it answers {error.code}")
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        status, problem = 0, str(getattr(error, "reason", error))
+    if status == 201:
+        return f"Work pool {name} was made at {url}."
+    if status == 409:
+        return f"Work pool {name} was already at {url}; it stays as it is."
+    create = ["uv", "run", "prefect", "work-pool", "create", "--type", kind, "--", name]
+    return (
+        f"Work pool {name} was not made at {url} ({problem or f'it answers {status}'}). "
+        f"Later: PREFECT_API_URL={url} {shlex.join(create)}"
+    )
+
+
+def post(url: str, content: dict[str, str]) -> int:
+    """Post JSON, with PREFECT_API_AUTH_STRING as the log-in; return the status."""
+    headers = {"Content-Type": "application/json"}
+    if login := os.environ.get("PREFECT_API_AUTH_STRING"):
+        headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
+    request = urllib.request.Request(url, json.dumps(content).encode(), headers)
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return int(response.status)
+
+
+def next_steps(answers: dict[str, Any], folder: Path) -> list[str]:
+    """List the commands that come next."""
+    here = os.environ.get("PWD") == answers["_output_dir"]
+    steps = [
+        f"cd {shlex.quote(folder.name if here else str(folder))}",
+        "uv run poe train  # installs what it needs and writes uv.lock",
+    ]
+    if answers["init_git"]:
+        steps.append("git add uv.lock && git commit -m 'Lock the dependencies'")
+    if answers["init_git"] and answers["storage"] == "git":
+        repository, branch = map(shlex.quote, (answers["git_repository"], answers["git_branch"]))
+        steps.append(f"git remote add origin {repository} && git push origin HEAD:{branch}")
+    return [*steps, "uv run poe  # lists the commands"]
+
+
+def main(answers: dict[str, Any]) -> None:
+    """Do what was asked for, and report; under cruft, which compares renders, do nothing."""
+    if "_commit" in answers:
+        return
+    sys.stdout.reconfigure(errors="backslashreplace")
+    reports = []
+    if answers["init_git"]:
+        reports.append(first_commit(Path.cwd()))
+    if answers["create_work_pool"]:
+        pool = ("prefect_api_url", "work_pool_name", "work_pool_type")
+        reports.append(create_work_pool(*(answers[question] for question in pool)))
+    print(*filter(None, reports), "Next:", *next_steps(answers, Path.cwd()), sep="\n")
+
+
+if __name__ == "__main__":
+    main(json.loads(r"""{{ cookiecutter | tojson }}"""))
