@@ -2,6 +2,7 @@
 
 import base64
 import http.client
+import io
 import json
 import os
 import shlex
@@ -13,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 COMMIT = ["commit", "--no-verify", "-m", "Generate the project"]
+DONE = {201: "was made", 409: "was there already, and stays as it is"}
 REFUSALS = {
     401: "it wants PREFECT_API_AUTH_STRING",
-    403: "the name is reserved, or you may not",
+    403: "it refuses the name: give prefect.yaml another",
     404: "no Prefect API is there",
-    422: "it refuses the name",
+    422: "it refuses the name: give prefect.yaml another",
 }
 
 
@@ -25,9 +27,14 @@ def git(*arguments: str) -> None:
     """Run git in the current folder; OSError or SubprocessError if that fails."""
     outer = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")  # set while a git hook runs us
     environment = {name: value for name, value in os.environ.items() if name not in outer}
-    command = ["git", *arguments]
-    quiet = {"stdin": subprocess.DEVNULL, "capture_output": True}
-    subprocess.run(command, env=environment, check=True, timeout=60, **quiet)
+    subprocess.run(
+        ["git", *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
 
 
 def why(error: Exception) -> str:
@@ -39,8 +46,8 @@ def why(error: Exception) -> str:
 def first_commit(folder: Path) -> str:
     """Commit the folder on main; return "" or the line that says what to run later."""
     for outer in (folder, *folder.parents):
-        if os.path.exists(outer / ".git"):
-            return f"Git: no new repository inside the one at {outer}. Later: git add . && git commit"
+        if (outer / ".git").exists():
+            return f"Git: it lies in the repository {outer}. Later: git add . && git commit"
     try:
         git("init")
         git("symbolic-ref", "HEAD", "refs/heads/main")  # git before 2.28 has no init -b
@@ -59,31 +66,30 @@ def first_commit(folder: Path) -> str:
 
 def create_work_pool(url: str, name: str, kind: str) -> str:
     """Ask the Prefect API at the URL for a work pool; return the line that says how it went."""
+    status = 0
     try:
-        status, problem = post(f"{url.rstrip('/')}/work_pools/", {"name": name, "type": kind}), ""
-    except urllib.error.HTTPError as error:
-        status, problem = error.code, REFUSALS.get(error.code, f"it answers {error.code}")
+        status = post(f"{url.rstrip('/')}/work_pools/", {"name": name, "type": kind})
+        problem = REFUSALS.get(status, f"it answers {status}")
     except (OSError, ValueError, http.client.HTTPException) as error:
-        status, problem = 0, str(getattr(error, "reason", error))
-    if status == 201:
-        return f"Work pool {name} was made at {url}."
-    if status == 409:
-        return f"Work pool {name} was already at {url}; it stays as it is."
-    create = ["uv", "run", "prefect", "work-pool", "create", "--type", kind, "--", name]
-    return (
-        f"Work pool {name} was not made at {url} ({problem or f'it answers {status}'}). "
-        f"Later: PREFECT_API_URL={url} {shlex.join(create)}"
-    )
+        problem = str(getattr(error, "reason", error))
+    if status in DONE:
+        return f"Work pool: {name} {DONE[status]}, at {url}"
+    wanted = "ANOTHER-NAME" if status in (403, 422) else name
+    later = shlex.join(["uv", "run", "prefect", "work-pool", "create", "-t", kind, "--", wanted])
+    return f"Work pool: none yet at {url} ({problem}). Later: PREFECT_API_URL={url} {later}"
 
 
 def post(url: str, content: dict[str, str]) -> int:
-    """Post JSON, with PREFECT_API_AUTH_STRING as the log-in; return the status."""
+    """Post JSON, with PREFECT_API_AUTH_STRING as the log-in; return the HTTP status."""
     headers = {"Content-Type": "application/json"}
     if login := os.environ.get("PREFECT_API_AUTH_STRING"):
         headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
     request = urllib.request.Request(url, json.dumps(content).encode(), headers)
-    with urllib.request.urlopen(request, timeout=10) as response:
-        return int(response.status)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 def next_steps(answers: dict[str, Any], folder: Path) -> list[str]:
@@ -97,7 +103,7 @@ def next_steps(answers: dict[str, Any], folder: Path) -> list[str]:
         steps.append("git add uv.lock && git commit -m 'Lock the dependencies'")
     if answers["init_git"] and answers["storage"] == "git":
         repository, branch = map(shlex.quote, (answers["git_repository"], answers["git_branch"]))
-        steps.append(f"git remote add origin {repository} && git push origin HEAD:{branch}")
+        steps.append(f"git remote add origin {repository} && git push -u origin HEAD:{branch}")
     return [*steps, "uv run poe  # lists the commands"]
 
 
@@ -105,14 +111,14 @@ def main(answers: dict[str, Any]) -> None:
     """Do what was asked for, and report; under cruft, which compares renders, do nothing."""
     if "_commit" in answers:
         return
-    sys.stdout.reconfigure(errors="backslashreplace")
-    reports = []
-    if answers["init_git"]:
-        reports.append(first_commit(Path.cwd()))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not know every letter
+    if answers["init_git"] and (report := first_commit(Path.cwd())):
+        print(report)
     if answers["create_work_pool"]:
         pool = ("prefect_api_url", "work_pool_name", "work_pool_type")
-        reports.append(create_work_pool(*(answers[question] for question in pool)))
-    print(*filter(None, reports), "Next:", *next_steps(answers, Path.cwd()), sep="\n")
+        print(create_work_pool(*(answers[question] for question in pool)))
+    print("Next:", *next_steps(answers, Path.cwd()), sep="\n  ")
 
 
 if __name__ == "__main__":

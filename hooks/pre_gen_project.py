@@ -172,7 +172,10 @@ def one_of(*choices: str) -> Callable[[str], str]:
 QUESTIONS: dict[str, tuple[Callable[[str], str], str]] = {
     "project_name": (text, "Taxi Duration"),
     "project_slug": (slug, SLUG),
-    "description": (text, "Predicts how long a taxi trip takes, trained and scheduled with Prefect."),
+    "description": (
+        text,
+        "Predicts how long a taxi trip takes, trained and scheduled with Prefect.",
+    ),
     "author_name": (text, "Ada Lovelace"),
     "work_pool_name": (work_pool, f"{SLUG}-pool"),
     "work_pool_type": (one_of("process", "docker"), "process"),
@@ -240,9 +243,7 @@ def leave_nothing(project: Path, output: Path) -> None:
     made = project.stat().st_mtime
     kept = {output, *output.parents}
     # A new folder in it changes a folder's other times, but not when it was last read.
-    new = list(
-        takewhile(lambda p: p not in kept and p.stat().st_atime > made - 1, project.parents)
-    )
+    new = list(takewhile(lambda p: p not in kept and p.stat().st_atime > made - 1, project.parents))
     if new:
         os.chdir(new[-1].parent)  # Windows removes no folder that somebody stands in
         with suppress(OSError):
