@@ -1,0 +1,1 @@
+"""The hooks, as a package, so that the tests can import them."""

@@ -100,7 +100,7 @@ def next_steps(answers: dict[str, Any], folder: Path) -> list[str]:
         "uv run poe train  # installs what it needs and writes uv.lock",
     ]
     if answers["init_git"]:
-        steps.append("git add uv.lock && git commit -m 'Lock the dependencies'")
+        steps.append("git add uv.lock && git commit -m 'Lock dependencies'")
     if answers["init_git"] and answers["storage"] == "git":
         repository, branch = map(shlex.quote, (answers["git_repository"], answers["git_branch"]))
         steps.append(f"git remote add origin {repository} && git push -u origin HEAD:{branch}")
