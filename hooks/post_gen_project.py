@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 COMMIT = ["commit", "--no-verify", "-m", "Generate the project"]
-DONE = {201: "was made", 409: "was there already, and stays as it is"}
-REFUSALS = {
+MADE = {201: "was made", 409: "was there already, and stays as it is"}
+REFUSED = {
     401: "it wants PREFECT_API_AUTH_STRING",
-    403: "it refuses the name: give prefect.yaml another",
     404: "no Prefect API is there",
     422: "it refuses the name: give prefect.yaml another",
 }
@@ -68,28 +67,30 @@ def create_work_pool(url: str, name: str, kind: str) -> str:
     """Ask the Prefect API at the URL for a work pool; return the line that says how it went."""
     status = 0
     try:
-        status = post(f"{url.rstrip('/')}/work_pools/", {"name": name, "type": kind})
-        problem = REFUSALS.get(status, f"it answers {status}")
+        status, words = post(f"{url.rstrip('/')}/work_pools/", {"name": name, "type": kind})
+        problem = REFUSED.get(status, f"it answers {status}: {words}")
     except (OSError, ValueError, http.client.HTTPException) as error:
         problem = str(getattr(error, "reason", error))
-    if status in DONE:
-        return f"Work pool: {name} {DONE[status]}, at {url}"
-    wanted = "ANOTHER-NAME" if status in (403, 422) else name
-    later = shlex.join(["uv", "run", "prefect", "work-pool", "create", "-t", kind, "--", wanted])
-    return f"Work pool: none yet at {url} ({problem}). Later: PREFECT_API_URL={url} {later}"
+    if status in MADE:
+        return f"Work pool: {name} {MADE[status]}, at {url}"
+    create = ["uv", "run", "prefect", "work-pool", "create", "-t", kind, "--", name]
+    later = f"PREFECT_API_URL={url} {shlex.join(create)}"
+    return f"Work pool: none yet at {url} ({problem}). Later: {later}"
 
 
-def post(url: str, content: dict[str, str]) -> int:
-    """Post JSON, with PREFECT_API_AUTH_STRING as the log-in; return the HTTP status."""
+def post(url: str, content: dict[str, str]) -> tuple[int, str]:
+    """Post JSON, with PREFECT_API_AUTH_STRING as the log-in; return the status and its reason."""
     headers = {"Content-Type": "application/json"}
     if login := os.environ.get("PREFECT_API_AUTH_STRING"):
         headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
     request = urllib.request.Request(url, json.dumps(content).encode(), headers)
     try:
         with urllib.request.urlopen(request, timeout=10) as response:
-            return int(response.status)
+            return response.status, response.reason
     except urllib.error.HTTPError as error:
-        return error.code
+        answer = error.read()
+        detail = json.loads(answer).get("detail") if answer.startswith(b"{") else None
+        return error.code, detail or error.reason
 
 
 def next_steps(answers: dict[str, Any], folder: Path) -> list[str]:

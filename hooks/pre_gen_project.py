@@ -60,7 +60,7 @@ werkzeug whenever xgboost xgboost-cpu yaml yarl zipp
 
 def text(answer: str) -> str:
     """Check free text, which is written to TOML, YAML and Markdown."""
-    if not answer.strip():
+    if not answer.strip(" " + ZERO_WIDTH_JOINER):
         return "is empty"
     for character in answer:
         if character in '"\\{}':
@@ -88,8 +88,8 @@ def work_pool(answer: str) -> str:
     """Check the name by the rules of Prefect's API."""
     if answer.lower().startswith("prefect"):
         return "starts with 'prefect', which Prefect keeps for itself"
-    if not answer.strip("' ") or set(answer) & set("/%&<>"):
-        return "must be a name without / % & < >, which Prefect refuses"
+    if not answer.strip("' .") or set(answer) & set("/%&<>#?"):
+        return "must be a name without / % & < > # ?, or Prefect refuses it or does not find it"
     return text(answer)
 
 
