@@ -1,0 +1,1 @@
+"""Small flows to learn from: each shows one promise of orchestration, offline."""
