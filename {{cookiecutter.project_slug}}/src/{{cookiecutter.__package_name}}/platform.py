@@ -1,0 +1,43 @@
+"""The platform: deployments and a worker."""
+
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from typing import Any
+
+from .settings import ROOT
+
+PREFECT = [sys.executable, "-m", "prefect"]
+
+
+def deploy() -> None:
+    """Send prefect.yaml to the Prefect API, with its work pool if that is not there yet."""
+    make_work_pool()
+    done = subprocess.run([*PREFECT, "--no-prompt", "deploy", "--all"], cwd=ROOT, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def worker() -> None:
+    """Run the work pool's flow runs until Ctrl-C."""
+    pool = make_work_pool()
+    os.chdir(ROOT)
+    os.execv(sys.executable, [*PREFECT, "worker", "start", "--pool", pool])
+
+
+def make_work_pool() -> str:
+    """Make the work pool of prefect.yaml unless it is there, and return its name."""
+    import yaml
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.exceptions import ObjectAlreadyExists
+    from prefect.settings import get_current_settings
+
+    if not get_current_settings().api.url:
+        raise ValueError("PREFECT_API_URL: not set; name the server in .env or in a profile")
+    definitions: dict[str, Any] = yaml.safe_load((ROOT / "prefect.yaml").read_text())["definitions"]
+    name: str = definitions["work_pool"]["name"]
+    with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
+        client.create_work_pool(WorkPoolCreate(name=name, type=definitions["work_pool_type"]))
+    return name
