@@ -44,8 +44,8 @@ def build_features(trips: pd.DataFrame) -> pd.DataFrame:
             "distance": miles.where((miles > 0) & (miles <= MAX_MILES)),
             "minute_of_day": time.hour * 60 + time.minute,
             "weekday": time.day_of_week,
-            "vendor": trips.get("VendorID", np.nan),
-            "trip_type": trips.get("trip_type", np.nan),
+            "vendor": _code(trips, "VendorID"),
+            "trip_type": _code(trips, "trip_type"),
         }
     ).astype("float32")
 
@@ -69,3 +69,8 @@ def importance(pipeline: Pipeline) -> dict[str, float]:
 
 def _zone(ids: pd.Series) -> pd.Series:
     return ids.where(ids.between(1, ZONES - 1), 0)
+
+
+def _code(trips: pd.DataFrame, name: str) -> "pd.Series | float":
+    """An optional column of small codes, as a number; XGBoost refuses infinite ones."""
+    return trips[name].where(trips[name].between(0, 99)) if name in trips else np.nan
