@@ -67,7 +67,9 @@ class BakedProject:
             check=False,
         )
         if check and done.returncode:
-            pytest.fail(f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+            pytest.fail(
+                f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
+            )
         return done
 
 

@@ -85,7 +85,9 @@ def nulled(table: pa.Table, rng: Random) -> pa.Table:
     name = column(table, rng)
     mask = rng.random(len(table)) < rng.choice([0.05, 0.5, 1])
     values = table[name].combine_chunks()
-    return put(table, name, pa.compute.if_else(pa.array(mask), pa.scalar(None, values.type), values))
+    return put(
+        table, name, pa.compute.if_else(pa.array(mask), pa.scalar(None, values.type), values)
+    )
 
 
 def few_rows(table: pa.Table, rng: Random) -> pa.Table:

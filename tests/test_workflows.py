@@ -1,0 +1,54 @@
+"""The workflows of both houses: pinned, safe, and made of commands that other tests run."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from .conftest import TEMPLATE
+
+RENDERED = TEMPLATE / "{{cookiecutter.project_slug}}"
+WORKFLOWS = sorted(
+    path for house in (TEMPLATE, RENDERED) for path in (house / ".github/workflows").glob("*.yml")
+)
+
+
+def test_zizmor_finds_nothing() -> None:
+    zizmor = Path(sys.executable).with_name("zizmor")
+    command = [zizmor, "--offline", "--no-progress", TEMPLATE / ".github", RENDERED / ".github"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: str(path.relative_to(TEMPLATE)))
+def test_actions_are_pinned_by_commit(path: Path) -> None:
+    for step in steps(path):
+        if "uses" in step:
+            assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", step["uses"])
+
+
+def test_the_projects_commands_are_those_that_the_tests_run() -> None:
+    ran = (TEMPLATE / "tests/test_project.py").read_text()
+    commands = [
+        step["run"] for step in steps(RENDERED / ".github/workflows/ci.yml") if "run" in step
+    ]
+    assert commands.pop(0) == "python -m pip install uv"
+    for command in commands:
+        assert ", ".join(f'"{word}"' for word in command.split()) in ran
+
+
+def test_the_templates_own_python_is_clean() -> None:
+    for command in (["check"], ["format", "--check"]):
+        ruff = [sys.executable, "-m", "ruff", *command, "hooks", "tests", "benchmarks"]
+        done = subprocess.run(ruff, cwd=TEMPLATE, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+
+
+def steps(workflow: Path) -> list[dict[str, Any]]:
+    """The steps of all jobs of a workflow."""
+    jobs = yaml.safe_load(workflow.read_text())["jobs"]
+    return [step for job in jobs.values() for step in job["steps"]]
