@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,8 +124,8 @@ def project(bake: Callable[..., BakedProject]) -> BakedProject:
 
 
 @pytest.fixture
-def fresh(project: BakedProject, tmp_path: Path) -> Iterator[BakedProject]:
+def fresh(project: BakedProject, tmp_path: Path) -> BakedProject:
     """A copy of the default project with the same environment, for tests that change it."""
     copy = tmp_path / project.slug
     shutil.copytree(project.path, copy, ignore=shutil.ignore_patterns(".venv"), symlinks=True)
-    yield BakedProject(copy, tmp_path / "home")
+    return BakedProject(copy, tmp_path / "home")
