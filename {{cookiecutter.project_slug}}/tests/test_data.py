@@ -93,7 +93,7 @@ def test_rows_are_dropped_by_reason() -> None:
     trips.loc[5, "DOLocationID"] = None
     kept, dropped = data.clean(trips, "2024-01")
     assert kept[data.TARGET].tolist() == [1, 60]
-    assert list(dropped.values()) == [1, 2, 1, 0]
+    assert list(dropped.values()) == [1, 0, 2, 1]
     assert not len(data.clean(trips, "2024-02")[0])
 
 

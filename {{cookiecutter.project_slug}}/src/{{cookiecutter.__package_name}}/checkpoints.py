@@ -26,8 +26,9 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary path that is moved to `path` if all goes well, so no half file is ever read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+    temporary = folder / f"{path.name}.part"
     try:
-        yield folder / path.name
-        (folder / path.name).replace(path)
+        yield temporary
+        temporary.replace(path)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -34,6 +34,12 @@ SCHEMA = pa.schema(
 )
 """The raw columns that are read, with the types they are cast to."""
 
+LABELS = (DROPOFF,)
+"""Those that only the target needs; a month to predict may lack them."""
+
+INPUTS = pa.schema([field for field in SCHEMA if field.name not in LABELS])
+"""Those that the model needs."""
+
 REQUIRED = (PICKUP, DROPOFF, "PULocationID", "DOLocationID")
 """Columns without nulls; a row that lacks one is dropped."""
 
@@ -58,17 +64,25 @@ class Month(BaseModel):
     dropped: dict[str, int]
 
 
+def input_faults(trips: pd.DataFrame, period: str) -> dict[str, pd.Series]:
+    """Why rows cannot be predicted: by reason, which rows, of shape (n,)."""
+    required = trips.columns.intersection([*REQUIRED])
+    months = trips[PICKUP].to_numpy().astype("M8[M]")
+    return {
+        "value missing": trips[required].isna().any(axis=1),
+        "outside the month": pd.Series(months != np.datetime64(period), trips.index),
+    }
+
+
 def clean(trips: pd.DataFrame, period: str) -> tuple[pd.DataFrame, dict[str, int]]:
     """Drop the rows that are not trips of this period (yyyy-mm) and add the target.
 
     Returns the rows that are kept, and how many were dropped by reason.
     """
     minutes = (trips[DROPOFF] - trips[PICKUP]).dt.total_seconds() / 60
-    faults = {
-        "value missing": trips[list(REQUIRED)].isna().any(axis=1),
+    faults = input_faults(trips, period) | {
         f"shorter than {MIN_MINUTES} minute": minutes < MIN_MINUTES,
         f"longer than {MAX_MINUTES} minutes": minutes > MAX_MINUTES,
-        "outside the month": trips[PICKUP].dt.strftime("%Y-%m") != period,
     }
     kept = pd.Series(True, index=trips.index)
     dropped = {}
@@ -85,12 +99,12 @@ def clean_month(raw: Path, source: str, folder: Path) -> Month:
     """
     digest = file_digest(raw)
     path = folder / f"{Path(source).stem}-{digest}.parquet"
-    with _open(raw, source) as file:
-        period = _period(file, source)
+    with open_month(raw, source, SCHEMA) as file:
+        period = period_of(file, source)
         dropped: Counter[str] = Counter()
         kept = 0
         with replacing(path) as temporary, pq.ParquetWriter(temporary, _checkpoint_schema()) as out:
-            for batch in _batches(file):
+            for batch in batches(file, SCHEMA, BATCH_ROWS):
                 trips, reasons = clean(batch.to_pandas(), period)
                 out.write_table(pa.Table.from_pandas(trips, out.schema, preserve_index=False))
                 dropped.update(reasons)
@@ -112,7 +126,7 @@ def read(paths: Sequence[Path]) -> tuple[pd.DataFrame, pd.Series]:
     table = pa.concat_tables(pq.read_table(path) for path in paths)
     trips = table.to_pandas(self_destruct=True).sort_values(PICKUP, kind="stable")
     trips = trips.reset_index(drop=True)
-    return trips.drop(columns=[TARGET, DROPOFF]), trips[TARGET]
+    return trips.drop(columns=[TARGET, *LABELS]), trips[TARGET]
 
 
 def read_target(paths: Sequence[Path]) -> pd.Series:
@@ -133,36 +147,38 @@ def check_months(train: Sequence[Month], test: Month) -> None:
 
 
 @contextmanager
-def _open(raw: Path, source: str) -> Iterator[pq.ParquetFile]:
-    """The parquet file, its columns checked by their physical names and types."""
+def open_month(raw: Path, source: str, schema: pa.Schema) -> Iterator[pq.ParquetFile]:
+    """The parquet file, the columns of `schema` checked by their physical names and types."""
     try:
         with pq.ParquetFile(raw) as file:
-            _check_columns(file.schema_arrow, source)
+            _check_columns(file.schema_arrow, schema, source)
             if file.metadata.num_rows == 0:
                 raise DataError(f"{source}: has no rows; fetch it again or leave the month out")
             yield file
     except FileNotFoundError:
         raise DataError(f"{source}: no such file; check the path or the data location") from None
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # the disk's fault, not the file's
         reason = str(error).split("\n")[0]
         raise DataError(f"{source}: not a whole parquet file; fetch it again ({reason})") from error
 
 
-def _check_columns(schema: pa.Schema, source: str) -> None:
+def _check_columns(found: pa.Schema, schema: pa.Schema, source: str) -> None:
     # A dataset read with a schema turns a missing column into nulls without a word.
-    for field in SCHEMA:
-        count = len(schema.get_all_field_indices(field.name))
+    for field in schema:
+        count = len(found.get_all_field_indices(field.name))
         if count != 1:
             raise DataError(
                 f"{source}: column '{field.name}' is there {count} times, not once; "
                 "rename the column in the file, or change SCHEMA in data.py "
-                f"(the file has {', '.join(schema.names)})"
+                f"(the file has {', '.join(found.names)})"
             )
-        found = schema.field(field.name).type
+        kind = found.field(field.name).type
         fits = pa.types.is_timestamp if pa.types.is_timestamp(field.type) else _is_number
-        if not fits(found):
+        if not fits(kind):
             raise DataError(
-                f"{source}: column '{field.name}' is {found}, not {field.type}; "
+                f"{source}: column '{field.name}' is {kind}, not {field.type}; "
                 "convert it in the file, or change SCHEMA in data.py"
             )
 
@@ -172,12 +188,13 @@ def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))
 
 
-def _batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
-    for batch in file.iter_batches(BATCH_ROWS, columns=SCHEMA.names):
-        yield batch.select(SCHEMA.names).cast(SCHEMA)
+def batches(file: pq.ParquetFile, schema: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
+    """The columns of `schema`, in its types, so many rows at a time."""
+    for batch in file.iter_batches(rows, columns=schema.names):
+        yield batch.select(schema.names).cast(schema)
 
 
-def _period(file: pq.ParquetFile, source: str) -> str:
+def period_of(file: pq.ParquetFile, source: str) -> str:
     """The month (yyyy-mm) of most pickups: real files hold a few rows of other years."""
     counts: Counter[np.datetime64] = Counter()
     for batch in file.iter_batches(BATCH_ROWS, columns=[PICKUP]):

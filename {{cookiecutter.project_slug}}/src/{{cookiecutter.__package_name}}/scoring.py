@@ -1,0 +1,89 @@
+"""Predict a month batch by batch, so that its size does not matter."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel
+
+from . import data
+from .checkpoints import replacing
+
+ROWS = 100_000
+"""Rows in memory at a time."""
+
+
+class Model(Protocol):
+    """A fitted pipeline, or what stands for one."""
+
+    def predict(self, X: pd.DataFrame) -> Any:
+        """Minutes of shape (n,), from raw columns."""
+
+
+class Scores(BaseModel):
+    """A scored month: where its predictions lie, and why rows have none."""
+
+    source: str
+    path: Path
+    rows: int
+    scored: int
+    rejected: dict[str, int]
+
+
+def score_month(
+    raw: Path, source: str, model: Model, folder: Path, about: Mapping[str, str]
+) -> Scores:
+    """Predict a raw month to a parquet file in `folder` that has `about` in its metadata.
+
+    Rows that cannot be predicted go to a second file, with the reason; `row` counts the rows of
+    the raw month from 0. Raises DataError where the month cannot be used; then no file is left.
+    """
+    path = folder / f"{Path(source).stem}.parquet"
+    rejected: Counter[str] = Counter()
+    with (
+        data.open_month(raw, source, data.INPUTS) as file,
+        replacing(path.with_suffix(".rejected.parquet")) as aside,
+        replacing(path) as temporary,
+        pq.ParquetWriter(aside, _schema("reason", pa.string(), about)) as rest,
+        pq.ParquetWriter(temporary, _schema("prediction", pa.float64(), about)) as scores,
+    ):
+        period, row = data.period_of(file, source), 0
+        for batch in data.batches(file, data.INPUTS, ROWS):
+            reason = _first_fault(batch, period)
+            good = reason == ""
+            numbered = batch.add_column(0, "row", pa.array(np.arange(row, row + len(batch))))
+            trips = batch.filter(pa.array(good))
+            if len(trips):
+                predicted = np.asarray(model.predict(trips.to_pandas()), dtype=float)
+                _append(scores, numbered.filter(pa.array(good)), predicted)
+            _append(rest, numbered.filter(pa.array(~good)), reason[~good])
+            rejected.update(reason[~good].tolist())
+            row += len(batch)
+    return Scores(
+        source=source,
+        path=path,
+        rows=row,
+        scored=row - rejected.total(),
+        rejected=dict(rejected),
+    )
+
+
+def _first_fault(batch: pa.RecordBatch, period: str) -> np.ndarray:
+    """The reason not to predict a row, or "", of shape (n,)."""
+    faults = data.input_faults(batch.to_pandas(), period)
+    return np.select([*faults.values()], [*faults], "")
+
+
+def _append(writer: pq.ParquetWriter, batch: pa.RecordBatch, last: np.ndarray) -> None:
+    columns = [*batch.columns, pa.array(last, writer.schema.types[-1])]
+    writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=writer.schema))
+
+
+def _schema(last: str, kind: pa.DataType, about: Mapping[str, str]) -> pa.Schema:
+    fields = [pa.field("row", pa.int64()), *data.INPUTS, pa.field(last, kind)]
+    return pa.schema(fields, metadata=dict(about))

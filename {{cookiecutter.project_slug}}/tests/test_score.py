@@ -1,0 +1,105 @@
+"""Scoring: in batches, whole or not at all, and nothing lost on the way."""
+
+import signal
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from .make_months import make_month
+from .package import data, scoring
+
+ABOUT = {"model_version": "7"}
+
+
+class Miles:
+    """A model quick enough to see what scoring does around it."""
+
+    def predict(self, X: pd.DataFrame) -> np.ndarray:
+        assert list(X) == data.INPUTS.names
+        assert len(X) <= scoring.ROWS
+        return X["trip_distance"].to_numpy()
+
+
+def spoiled(table: pa.Table) -> pa.Table:
+    """Row 3 without a zone, row 5 of another year."""
+    row = np.arange(len(table))
+    zones = pc.if_else(pa.array(row == 3), None, table["PULocationID"])
+    table = table.set_column(table.schema.get_field_index("PULocationID"), "PULocationID", zones)
+    other = pa.scalar(datetime(2008, 12, 31), table[data.PICKUP].type)
+    pickups = pc.if_else(pa.array(row == 5), other, table[data.PICKUP])
+    return table.set_column(table.schema.get_field_index(data.PICKUP), data.PICKUP, pickups)
+
+
+def test_every_row_is_scored_or_kept_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "ROWS", 100)
+    table = spoiled(make_month("2024-01", 250))
+    raw = tmp_path / "trips_2024-01.parquet"
+    # A month to predict has no dropoffs yet.
+    pq.write_table(table.drop_columns([data.DROPOFF]), raw)
+    scores = scoring.score_month(raw, raw.name, Miles(), tmp_path / "out", ABOUT)
+    assert (scores.rows, scores.scored) == (250, 248)
+    assert scores.rejected == {"value missing": 1, "outside the month": 1}
+
+    scored = pq.read_table(scores.path)
+    rejected = pq.read_table(scores.path.with_suffix(".rejected.parquet"))
+    assert rejected["row"].to_pylist() == [3, 5]
+    assert rejected["reason"].to_pylist() == ["value missing", "outside the month"]
+    assert scored["row"].to_pylist() == [row for row in range(250) if row not in {3, 5}]
+    raw_rows = table.take(scored["row"])
+    assert scored["prediction"].equals(raw_rows["trip_distance"])
+    assert scored[data.PICKUP].equals(raw_rows[data.PICKUP])
+    assert scored.schema.metadata[b"model_version"] == b"7"
+
+
+def test_a_month_that_cannot_be_scored_leaves_nothing(tmp_path: Path) -> None:
+    raw = tmp_path / "trips_2024-01.parquet"
+    pq.write_table(make_month("2024-01", 50).drop_columns(["DOLocationID"]), raw)
+    with pytest.raises(data.DataError, match="column 'DOLocationID' is there 0 times"):
+        scoring.score_month(raw, raw.name, Miles(), tmp_path / "out", ABOUT)
+    assert not list(tmp_path.glob("out/*"))
+
+
+ENDLESS = """
+import sys
+from pathlib import Path
+from PACKAGE import scoring
+
+scoring.ROWS = 10
+
+class Slow:
+    def predict(self, X):
+        print("batch", flush=True)
+        if sys.stdin.readline() == "":
+            raise SystemExit
+        return X["trip_distance"]
+
+raw, out = map(Path, sys.argv[1:])
+scoring.score_month(raw, raw.name, Slow(), out, {})
+"""
+
+
+def test_killed_half_way_it_leaves_what_was_there(tmp_path: Path) -> None:
+    raw, out = tmp_path / "trips_2024-01.parquet", tmp_path / "out"
+    pq.write_table(make_month("2024-01", 100), raw)
+    before = scoring.score_month(raw, raw.name, Miles(), out, ABOUT)
+    script = ENDLESS.replace("PACKAGE", str(scoring.__package__))
+    command = [sys.executable, "-c", script, str(raw), str(out)]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        for _ in range(5):
+            assert process.stdout.readline() == "batch\n"
+            process.stdin.write("\n")
+            process.stdin.flush()
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert pq.read_table(before.path).num_rows == 100
+    assert len([*out.rglob("*.parquet")]) == 2
