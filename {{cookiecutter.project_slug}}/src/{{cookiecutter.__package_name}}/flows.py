@@ -19,6 +19,7 @@ class TrainResult(BaseModel):
 
 
 @flow
+@tasks.one_at_a_time()
 def train(
     train_paths: list[str] | None = None,
     test_path: str | None = None,

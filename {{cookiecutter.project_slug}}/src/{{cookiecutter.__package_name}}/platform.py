@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from .settings import ROOT
 
@@ -19,11 +21,15 @@ def deploy() -> None:
         sys.exit(done.returncode)
 
 
-def worker() -> None:
-    """Run the work pool's flow runs until Ctrl-C."""
+def worker(*options: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> None:
+    """Run the flow runs of the work pool until Ctrl-C.
+
+    Args:
+        options: Options of `prefect worker start`, such as --limit 2.
+    """
     pool = make_work_pool()
     os.chdir(ROOT)
-    os.execv(sys.executable, [*PREFECT, "worker", "start", "--pool", pool])
+    os.execv(sys.executable, [*PREFECT, "worker", "start", "--pool", pool, *options])
 
 
 def make_work_pool() -> str:

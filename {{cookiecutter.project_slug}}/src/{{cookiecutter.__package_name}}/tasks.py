@@ -4,10 +4,13 @@ Tasks hand each other paths, ids and small values, never DataFrames: so caching 
 large reaches the server, and a flow run that is started again goes on from its checkpoints.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from prefect import Task, task
+from filelock import FileLock, Timeout
+from prefect import Task, get_run_logger, task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
 from prefect.context import TaskRunContext
@@ -74,6 +77,26 @@ def cached_by_content(*modules: str) -> dict[str, Any]:
 def name_with_file() -> str:
     """Task run name such as "clean trips_2024-01.parquet"."""
     return f"{task_run.task_name} {task_run.parameters['location'].rsplit('/', 1)[-1]}"
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Wait for any other training with this state folder: two would race for the champion.
+
+    The operating system ends the lock with its process, however that ends.
+    """
+    path = Settings().checkpoint_dir / "training.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        get_run_logger().info("Another training is at work; this one waits for its end")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @task(**OUTSIDE)
