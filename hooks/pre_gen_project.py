@@ -11,7 +11,6 @@ import shlex
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -153,7 +152,7 @@ def cron_values(field: str, limits: tuple[str, int, int, str]) -> set[int]:
     values: set[int] = set()
     for part in field.lower().split(","):
         spelt_out = re.sub(r"^\*", f"{low}-{high}", part)
-        match = re.fullmatch(r"(\w+)(?:-(\w+))?(?:/(\d+))?", spelt_out, re.ASCII)
+        match = re.fullmatch(r"(\w+)(?:-(\w+))?(?:/(\d\d?))?", spelt_out, re.ASCII)
         first, last, step = match.groups() if match else ("", None, None)
         start = number.get(first, high + 1)
         stop = number.get(last, low - 1) if last else high if step else start
@@ -238,16 +237,18 @@ def ask_again(answers: dict[str, Any], problems: dict[str, str]) -> str:
     return shlex.join([*command, *(f"{question}={answers[question]}" for question in kept)])
 
 
-def leave_nothing(project: Path, output: Path) -> None:
+def leave_nothing(output: Path, slug: str) -> None:
     """Remove the folders that cookiecutter made on the way to a slug like a/b."""
-    made = project.stat().st_mtime
-    kept = {output, *output.parents}
+    made = Path.cwd().stat().st_mtime
+    on_the_way = (folder.resolve() for folder in (output / slug).parents)
+    between = [folder for folder in on_the_way if not output.resolve().is_relative_to(folder)]
     # A new folder in it changes a folder's other times, but not when it was last read.
-    new = list(takewhile(lambda p: p not in kept and p.stat().st_atime > made - 1, project.parents))
+    new = [folder for folder in between if folder.stat().st_atime > made - 1]
     if new:
-        os.chdir(new[-1].parent)  # Windows removes no folder that somebody stands in
-        with suppress(OSError):
-            for folder in (project, *new):
+        project = Path.cwd()
+        os.chdir(project.anchor)  # Windows removes no folder that somebody stands in
+        for folder in (project, *new):
+            with suppress(OSError):
                 folder.rmdir()
 
 
@@ -257,7 +258,8 @@ def main(answers: dict[str, Any]) -> None:
         sys.exit("This template needs cookiecutter 2.7 or newer: pip install -U cookiecutter")
     problems = find_problems(answers)
     if problems:
-        leave_nothing(Path.cwd(), Path(answers.get("_output_dir", "..")).resolve())
+        if "_output_dir" in answers:
+            leave_nothing(Path(answers["_output_dir"]), str(answers["project_slug"]))
         sys.exit(explain(answers, problems))
 
 
