@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from .make_months import make_month
-from .package import data
+from .package import data, parquet
 
 MONTH = make_month("2024-01", 500)
 
@@ -61,7 +61,7 @@ def test_a_bad_month_is_refused(
 ) -> None:
     raw = tmp_path / "trips_2024-01.parquet"
     pq.write_table(spoil(MONTH), raw)
-    with pytest.raises(data.DataError, match=message) as caught:
+    with pytest.raises(parquet.DataError, match=message) as caught:
         data.clean_month(raw, raw.name, tmp_path / "checkpoints")
     assert str(caught.value).startswith(raw.name)
     assert not list(tmp_path.glob("checkpoints/*"))
@@ -71,7 +71,7 @@ def test_a_truncated_month_is_refused(tmp_path: Path) -> None:
     raw = tmp_path / "trips_2024-01.parquet"
     pq.write_table(MONTH, raw)
     raw.write_bytes(raw.read_bytes()[:-100])
-    with pytest.raises(data.DataError, match="not a whole parquet file"):
+    with pytest.raises(parquet.DataError, match="not a whole parquet file"):
         data.clean_month(raw, raw.name, tmp_path)
 
 
@@ -87,18 +87,24 @@ def test_other_types_of_the_same_columns_are_read(tmp_path: Path) -> None:
 
 
 def test_rows_are_dropped_by_reason() -> None:
-    trips = MONTH.to_pandas()[:6]
-    seconds = [30, 59, 60, 3600, 3601, 120]
+    trips = MONTH.to_pandas()[:7]
+    seconds = [30, 59, 60, 3600, 3601, 120, 120]
     trips[data.DROPOFF] = trips[data.PICKUP] + pa.array(seconds, "duration[s]").to_pandas()
     trips.loc[5, "DOLocationID"] = None
+    trips.loc[6, "PULocationID"] = 266
     kept, dropped = data.clean(trips, "2024-01")
     assert kept[data.TARGET].tolist() == [1, 60]
-    assert list(dropped.values()) == [1, 0, 2, 1]
+    assert {reason: count for reason, count in dropped.items() if count} == {
+        "value missing": 1,
+        "PULocationID not from 1 to 265": 1,
+        "shorter than 1 minute": 2,
+        "longer than 60 minutes": 1,
+    }
     assert not len(data.clean(trips, "2024-02")[0])
 
 
 def test_months_that_overlap_are_refused(months: list[str], tmp_path: Path) -> None:
     first, *_, last = [data.clean_month(Path(path), path, tmp_path) for path in months]
     data.check_months([first], last)
-    with pytest.raises(data.DataError, match="holds 2024-01, as"):
+    with pytest.raises(parquet.DataError, match="holds 2024-01, as"):
         data.check_months([first, last], first)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from .make_months import make_month
-from .package import data, scoring
+from .package import data, parquet, scoring
 
 ABOUT = {"model_version": "7"}
 
@@ -62,7 +62,7 @@ def test_every_row_is_scored_or_kept_aside(tmp_path: Path, monkeypatch: pytest.M
 def test_a_month_that_cannot_be_scored_leaves_nothing(tmp_path: Path) -> None:
     raw = tmp_path / "trips_2024-01.parquet"
     pq.write_table(make_month("2024-01", 50).drop_columns(["DOLocationID"]), raw)
-    with pytest.raises(data.DataError, match="column 'DOLocationID' is there 0 times"):
+    with pytest.raises(parquet.DataError, match="column 'DOLocationID' is there 0 times"):
         scoring.score_month(raw, raw.name, Miles(), tmp_path / "out", ABOUT)
     assert not list(tmp_path.glob("out/*"))
 

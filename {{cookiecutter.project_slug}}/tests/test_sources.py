@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .package import data, sources
+from .package import parquet, sources
 
 
 @pytest.fixture
@@ -29,11 +29,11 @@ def test_the_newest_month_is_the_test_month(months: list[str]) -> None:
 
 
 def test_a_data_location_without_months_is_told(tmp_path: Path) -> None:
-    with pytest.raises(data.DataError, match="no parquet files"):
+    with pytest.raises(parquet.DataError, match="no parquet files"):
         sources.choose_months(None, None, str(tmp_path))
     (tmp_path / "trips.parquet").touch()
     (tmp_path / "trips_2024-13.parquet").touch()
-    with pytest.raises(data.DataError, match="no month in its name"):
+    with pytest.raises(parquet.DataError, match="no month in its name"):
         sources.choose_months(None, None, str(tmp_path))
 
 
@@ -44,11 +44,11 @@ def test_months_are_listed_and_fetched_over_http(
     assert [uri.rsplit("/", 1)[-1] for uri in found] == [Path(path).name for path in months]
     copy = sources.fetch(found[0], tmp_path)
     assert copy.read_bytes() == Path(months[0]).read_bytes()
-    with pytest.raises(data.DataError, match="no such file"):
+    with pytest.raises(parquet.DataError, match="no such file"):
         sources.fetch(f"{server}/trips_1999-01.parquet", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [copy.name]
 
 
 def test_what_a_protocol_needs_is_told() -> None:
-    with pytest.raises(data.DataError, match="s3fs"):
+    with pytest.raises(parquet.DataError, match="s3fs"):
         sources.list_months("s3://bucket/months")

@@ -10,7 +10,7 @@ from prefect import task
 from prefect.artifacts import Artifact
 
 from .make_months import make_month
-from .package import data, flows, registry, settings, tasks, training
+from .package import data, flows, parquet, registry, settings, tasks, training
 
 PARAMS = training.TrainParams(max_rounds=20)
 
@@ -45,7 +45,7 @@ def test_train_promotes_once_and_keeps_the_champion(months: list[str], tmp_path:
     truncated = tmp_path / "trips_2024-04.parquet"
     pq.write_table(make_month("2024-04", 100), truncated)
     truncated.write_bytes(truncated.read_bytes()[:-9])
-    with pytest.raises(data.DataError, match="not a whole parquet file"):
+    with pytest.raises(parquet.DataError, match="not a whole parquet file"):
         flows.train(months, str(truncated), PARAMS)
     assert store.champion() == champion
 
@@ -67,7 +67,7 @@ def test_only_what_may_get_better_is_tried_again() -> None:
         tries.append(type(error).__name__)
         raise error
 
-    for error in (ConnectionError("reset"), data.DataError("bad")):
+    for error in (ConnectionError("reset"), parquet.DataError("bad")):
         with pytest.raises(type(error)):
             read(error)
     assert tries == ["ConnectionError"] * 4 + ["DataError"]

@@ -20,7 +20,7 @@ BASELINE = "baseline (always the mean)"
 
 
 class Metrics(BaseModel):
-    """Errors in minutes (rmse, mae) and the share of variance explained (r2)."""
+    """Errors in the unit of the target (rmse, mae), and the share of variance explained (r2)."""
 
     rmse: float
     mae: float
@@ -46,7 +46,7 @@ class Verdict(BaseModel):
 
 
 def evaluate(y: Sequence[float] | Any, predicted: Sequence[float] | Any) -> Metrics:
-    """Metrics of predictions against the truth, both of shape (n,), in minutes."""
+    """Metrics of predictions against the truth, both of shape (n,)."""
     error = np.asarray(predicted, dtype=float) - np.asarray(y, dtype=float)
     return Metrics(
         rmse=float(np.sqrt(np.mean(error**2))),
@@ -58,13 +58,13 @@ def evaluate(y: Sequence[float] | Any, predicted: Sequence[float] | Any) -> Metr
 def evaluate_pipeline(
     pipeline: "Pipeline", train: Sequence[Path], test: Path, predictions: Path
 ) -> Evaluation:
-    """Measure on the test month, and write pickup, actual, predicted and baseline to a file."""
+    """Measure on the test month, and write time, actual, predicted and baseline to a file."""
     from . import data
     from .features import importance
 
     X, y = data.read([test])
     predicted = pipeline.predict(X)
-    table = X[[data.PICKUP]].assign(
+    table = X[[data.TIME]].assign(
         actual=y, predicted=predicted, baseline=data.read_target(train).mean()
     )
     with replacing(predictions) as temporary:

@@ -51,7 +51,7 @@ def build_features(trips: pd.DataFrame) -> pd.DataFrame:
 
 
 def make_pipeline(regressor: Any) -> Pipeline:
-    """Raw trips -> features -> learnt means of the groups -> target."""
+    """Raw rows -> features -> learnt means of the groups -> target."""
     return Pipeline(
         [
             ("features", FunctionTransformer(build_features)),

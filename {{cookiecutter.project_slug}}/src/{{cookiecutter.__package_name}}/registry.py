@@ -190,7 +190,7 @@ def _signature(example: "pd.DataFrame") -> "ModelSignature":
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    kinds = {"i": "long", "f": "double", "M": "datetime"}
+    kinds = {"i": "long", "f": "double", "M": "datetime", "O": "string"}
     columns = [ColSpec(kinds[kind.kind], str(name)) for name, kind in example.dtypes.items()]
     return ModelSignature(inputs=Schema([*columns]), outputs=Schema([ColSpec("double")]))
 

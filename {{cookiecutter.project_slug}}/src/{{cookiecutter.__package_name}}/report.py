@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from .data import PICKUP, Month
+from .data import NOUN, TARGET, TIME, UNIT, Month
 from .evaluation import BASELINE, Evaluation, Verdict
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ def training_report(
     top = sorted(evaluation.importance.items(), key=lambda item: -item[1])[:TOP_FEATURES]
     return "\n\n".join(
         [
-            f"# RMSE {evaluation.metrics.rmse:.2f} minutes: version {version} {outcome}",
+            f"# RMSE {evaluation.metrics.rmse:.2f} {UNIT}: version {version} {outcome}",
             f"{verdict.reason}.",
             f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, MLflow run {run}",
-            f"## On the {test.kept:,} trips of {test.period}",
+            f"## On the {test.kept:,} {NOUN} of {test.period}",
             _table(
-                ["Model", "RMSE (min)", "MAE (min)", "R²"],
+                ["Model", f"RMSE ({UNIT})", f"MAE ({UNIT})", "R²"],
                 [[n, f"{m.rmse:.3f}", f"{m.mae:.3f}", f"{m.r2:.3f}"] for n, m in scores.items()],
             ),
             "## Data",
@@ -66,9 +66,9 @@ def training_report(
 def training_plots(
     predictions: "pd.DataFrame", importance: Mapping[str, float]
 ) -> dict[str, Figure]:
-    """Plots by name, from the test rows' pickup time, duration and prediction."""
+    """Plots by name, from the test rows' time, actual value and prediction."""
     actual, predicted = predictions["actual"].to_numpy(), predictions["predicted"].to_numpy()
-    hours = predictions[PICKUP].dt.hour.to_numpy()
+    hours = predictions[TIME].dt.hour.to_numpy()
     return {
         "actual_vs_predicted": _actual_vs_predicted(actual, predicted),
         "residuals_by_hour": _residuals_by_hour(hours, predicted - actual),
@@ -94,21 +94,21 @@ def _month_row(month: Month, use: str) -> list[object]:
 def _actual_vs_predicted(actual: Any, predicted: Any) -> Figure:
     figure = Figure(figsize=(6, 5.4), layout="constrained")
     axes = figure.add_subplot()
-    limit = float(max(actual.max(), predicted.max()))
+    limits = float(min(0, actual.min(), predicted.min())), float(max(actual.max(), predicted.max()))
     cells = axes.hexbin(
-        actual, predicted, gridsize=60, extent=(0, limit, 0, limit), bins="log", cmap="cividis"
+        actual, predicted, gridsize=60, extent=(*limits, *limits), bins="log", cmap="cividis"
     )
-    axes.plot([0, limit], [0, limit], color=ORANGE, linewidth=1.5, label="exact prediction")
+    axes.plot(limits, limits, color=ORANGE, linewidth=1.5, label="exact prediction")
     axes.set(
-        title="Actual against predicted duration, test month",
-        xlabel="Actual duration (minutes)",
-        ylabel="Predicted duration (minutes)",
-        xlim=(0, limit),
-        ylim=(0, limit),
+        title=f"Actual against predicted {TARGET}, test month",
+        xlabel=f"Actual {TARGET} ({UNIT})",
+        ylabel=f"Predicted {TARGET} ({UNIT})",
+        xlim=limits,
+        ylim=limits,
         aspect="equal",
     )
     axes.legend(loc="upper left")
-    figure.colorbar(cells, label="Trips (log scale)")
+    figure.colorbar(cells, label=f"{NOUN.capitalize()} (log scale)")
     return figure
 
 
@@ -123,9 +123,9 @@ def _residuals_by_hour(hours: Any, residuals: Any) -> Figure:
     axes.plot(present, middle, color=BLUE, marker="o", markersize=4, label="median")
     axes.axhline(0, color=ORANGE, linewidth=1.5)
     axes.set(
-        title="Residuals by hour of pickup, test month",
-        xlabel="Hour of pickup",
-        ylabel="Predicted minus actual (minutes)",
+        title="Residuals by hour of the day, test month",
+        xlabel="Hour of the day",
+        ylabel=f"Predicted minus actual ({UNIT})",
         xticks=range(0, 24, 3),
     )
     axes.legend(loc="upper right")

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from . import data
 from .checkpoints import replacing
+from .parquet import batches, open_month, period_of
 
 ROWS = 100_000
 """Rows in memory at a time."""
@@ -46,20 +47,20 @@ def score_month(
     path = folder / f"{Path(source).stem}.parquet"
     rejected: Counter[str] = Counter()
     with (
-        data.open_month(raw, source, data.INPUTS) as file,
+        open_month(raw, source, data.INPUTS) as file,
         replacing(path.with_suffix(".rejected.parquet")) as aside,
         replacing(path) as temporary,
         pq.ParquetWriter(aside, _schema("reason", pa.string(), about)) as rest,
         pq.ParquetWriter(temporary, _schema("prediction", pa.float64(), about)) as scores,
     ):
-        period, row = data.period_of(file, source), 0
-        for batch in data.batches(file, data.INPUTS, ROWS):
+        period, row = period_of(file, data.TIME, source), 0
+        for batch in batches(file, data.INPUTS, ROWS):
             reason = _first_fault(batch, period)
             good = reason == ""
             numbered = batch.add_column(0, "row", pa.array(np.arange(row, row + len(batch))))
-            trips = batch.filter(pa.array(good))
-            if len(trips):
-                predicted = np.asarray(model.predict(trips.to_pandas()), dtype=float)
+            rows = batch.filter(pa.array(good))
+            if len(rows):
+                predicted = np.asarray(model.predict(rows.to_pandas()), dtype=float)
                 _append(scores, numbered.filter(pa.array(good)), predicted)
             _append(rest, numbered.filter(pa.array(~good)), reason[~good])
             rejected.update(reason[~good].tolist())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .checkpoints import replacing, text_digest
-from .data import DataError
+from .parquet import DataError
 
 CONNECT_SECONDS, READ_SECONDS = 10, 30
 

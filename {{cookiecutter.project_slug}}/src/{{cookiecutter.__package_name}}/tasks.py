@@ -117,7 +117,7 @@ def fetch(location: str, folder: Path) -> Path:
     return sources.fetch(location, folder)
 
 
-@task(task_run_name=name_with_file, **cached_by_content("data.py"))
+@task(task_run_name=name_with_file, **cached_by_content("data.py", "parquet.py"))
 def clean(raw: Path, location: str, folder: Path) -> "Month":
     """Check and clean a month to a checkpoint."""
     from . import data
@@ -125,7 +125,7 @@ def clean(raw: Path, location: str, folder: Path) -> "Month":
     return data.clean_month(raw, location, folder)
 
 
-@task(**cached_by_content("data.py", "features.py", "training.py"))
+@task(**cached_by_content("data.py", "encoding.py", "features.py", "training.py"))
 def fit(months: "list[Month]", params: TrainParams, folder: Path) -> str:
     """Fit a pipeline to the months, and return the path of its checkpoint."""
     from . import training

@@ -1,0 +1,80 @@
+"""Read months, which are parquet files: their columns checked, their rows in batches."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+BATCH_ROWS = 250_000
+
+
+class DataError(ValueError):
+    """The data cannot be used: says which file, what is wrong and what to do."""
+
+
+@contextmanager
+def open_month(raw: Path, source: str, schema: pa.Schema) -> Iterator[pq.ParquetFile]:
+    """The parquet file, the columns of `schema` checked by their physical names and types."""
+    try:
+        with pq.ParquetFile(raw) as file:
+            _check_columns(file.schema_arrow, schema, source)
+            if file.metadata.num_rows == 0:
+                raise DataError(f"{source}: has no rows; fetch it again or leave the month out")
+            yield file
+    except FileNotFoundError:
+        raise DataError(f"{source}: no such file; check the path or the data location") from None
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # the disk's fault, not the file's
+        reason = str(error).split("\n")[0]
+        raise DataError(f"{source}: not a whole parquet file; fetch it again ({reason})") from error
+
+
+def batches(
+    file: pq.ParquetFile, schema: pa.Schema, rows: int = BATCH_ROWS
+) -> Iterator[pa.RecordBatch]:
+    """The columns of `schema`, in its types, so many rows at a time."""
+    for batch in file.iter_batches(rows, columns=schema.names):
+        yield batch.select(schema.names).cast(schema)
+
+
+def period_of(file: pq.ParquetFile, time: str, source: str) -> str:
+    """The month (yyyy-mm) of most rows by the column `time`: real files hold a few of others."""
+    counts: Counter[np.datetime64] = Counter()
+    for batch in file.iter_batches(BATCH_ROWS, columns=[time]):
+        months = batch.column(0).drop_null().to_numpy(zero_copy_only=False).astype("M8[M]")
+        counts.update(dict(zip(*np.unique(months, return_counts=True), strict=True)))
+    if not counts:
+        raise DataError(f"{source}: column '{time}' is empty; fetch the file again")
+    return str(max(counts, key=lambda month: counts[month]))
+
+
+def _check_columns(found: pa.Schema, schema: pa.Schema, source: str) -> None:
+    # A dataset read with a schema turns a missing column into nulls without a word.
+    for field in schema:
+        count = len(found.get_all_field_indices(field.name))
+        if count != 1:
+            raise DataError(
+                f"{source}: column '{field.name}' is there {count} times, not once; "
+                "rename the column in the file, or change SCHEMA in data.py "
+                f"(the file has {', '.join(found.names)})"
+            )
+        kind = found.field(field.name).type
+        if not (_sort(kind) == _sort(field.type) or pa.types.is_null(kind)):
+            raise DataError(
+                f"{source}: column '{field.name}' is {kind}, not {field.type}; "
+                "convert it in the file, or change SCHEMA in data.py"
+            )
+
+
+def _sort(kind: pa.DataType) -> str:
+    """What a column is, however it is stored: that changes between months of one source."""
+    if pa.types.is_timestamp(kind):
+        return "time"
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return "number"
+    return "text" if pa.types.is_string(kind) or pa.types.is_large_string(kind) else str(kind)
