@@ -7,6 +7,7 @@ from cyclopts import App
 
 app = App(name="uv run poe", help=__doc__, version_flags=[])
 app.command(f"{__package__}.flows:train")
+app.command(f"{__package__}.registry:promote")
 app.command(f"{__package__}.platform:deploy")
 app.command(f"{__package__}.platform:worker")
 

@@ -1,15 +1,21 @@
 """The only module that knows MLflow: its runs, and the registered model with its aliases."""
 
+import getpass
 import logging
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from zipfile import BadZipFile
 
 from pydantic import BaseModel
 
+from . import isolation
 from .settings import PROJECT, Settings
 from .training import TRUSTED_TYPES
 
@@ -23,6 +29,9 @@ if TYPE_CHECKING:
     from .data import Month
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+TRAIL = "promotion."
+"""The registered model's tags whose names begin like this are the audit trail."""
+
 REQUIREMENTS = ["numpy", "pandas", "pyarrow", "pydantic", "scikit-learn", "skops"]
 """What a process needs to load the model, beside XGBoost."""
 
@@ -33,6 +42,16 @@ class Champion(BaseModel):
     version: int
     run_id: str
     metrics: dict[str, float]
+
+
+class Promotion(BaseModel):
+    """An entry of the audit trail: who made which version the champion, when and why."""
+
+    version: int
+    previous: int | None
+    by: str
+    reason: str
+    at: datetime
 
 
 class Registry:
@@ -113,18 +132,41 @@ class Registry:
             version=int(found.version), run_id=run.info.run_id, metrics=run.data.metrics
         )
 
-    def load(self, version: int) -> "Pipeline":
-        """The pipeline of a version of the registered model."""
+    @contextmanager
+    def load(self, version: int) -> Iterator[isolation.Model]:
+        """The model of a version, run by the code that it was logged with."""
         import mlflow
 
-        return mlflow.sklearn.load_model(f"models:/{PROJECT}/{version}")
+        with tempfile.TemporaryDirectory() as folder:
+            uri = f"models:/{PROJECT}/{version}"
+            mlflow.artifacts.download_artifacts(uri, dst_path=folder)
+            with isolation.load(Path(folder), f"version {version}") as model:
+                yield model
 
-    def promote(self, version: int, reason: str) -> None:
-        """Move the alias champion to a version, and note on it when and why."""
-        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        for key, value in {"promoted_at": moment, "promoted_because": reason}.items():
-            self.client.set_model_version_tag(PROJECT, str(version), key, value)
-        self.client.set_registered_model_alias(PROJECT, CHAMPION, str(version))
+    def promote(self, version: int, reason: str, by: str) -> Promotion:
+        """Move the alias champion to a version, newer or older, and write it in the audit trail.
+
+        Raises ValueError if the version is not there, or is not whole.
+        """
+        self._check(version)
+        champion = self.champion()
+        entry = Promotion(
+            version=version,
+            previous=champion.version if champion else None,
+            by=by,
+            reason=reason,
+            at=datetime.now(UTC),
+        )
+        if version != entry.previous:
+            self._write(entry)
+            self.client.set_registered_model_alias(PROJECT, CHAMPION, str(version))
+        return entry
+
+    def promotions(self) -> list[Promotion]:
+        """The audit trail: all promotions and rollbacks, oldest first."""
+        tags = self.client.get_registered_model(PROJECT).tags
+        trail = [text for name, text in sorted(tags.items()) if name.startswith(TRAIL)]
+        return [Promotion.model_validate_json(text) for text in trail]
 
     def run_url(self, run_id: str) -> str | None:
         """Address of an MLflow run's page, or None without an MLflow server."""
@@ -132,6 +174,34 @@ class Registry:
             return None
         experiment = self.client.get_run(run_id).info.experiment_id
         return f"{self.uri.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
+
+    def _check(self, version: int) -> None:
+        """Raise ValueError unless a version has a test error, and loads."""
+        from mlflow.exceptions import MlflowException
+
+        name = f"version {version} of {PROJECT}"
+        try:
+            found = self.client.get_model_version(PROJECT, str(version))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            raise ValueError(f"{name}: is not there; look at the versions in MLflow") from None
+        if "test_rmse" not in self.client.get_run(str(found.run_id)).data.metrics:
+            raise ValueError(f"{name}: has no test_rmse; promote another one, or train again")
+        try:
+            with self.load(version):
+                pass
+        except (MlflowException, OSError, BadZipFile) as error:
+            raise ValueError(
+                f"{name}: does not load ({error}); promote another one, or train again"
+            ) from error
+
+    def _write(self, entry: Promotion) -> None:
+        # One tag each, so that no entry takes another's place.
+        moment = f"{entry.at:%Y-%m-%dT%H:%M:%S.%fZ}"
+        self.client.set_registered_model_tag(PROJECT, TRAIL + moment, entry.model_dump_json())
+        for tag, value in {"at": moment, "by": entry.by, "because": entry.reason}.items():
+            self.client.set_model_version_tag(PROJECT, str(entry.version), f"promoted_{tag}", value)
 
     def _experiment_id(self) -> str:
         found = self.client.get_experiment_by_name(PROJECT)
@@ -165,6 +235,22 @@ class Registry:
             for month in months
         ]
         self.client.log_inputs(run_id, inputs)
+
+
+def promote(version: int, reason: str = "by hand") -> None:
+    """Make a version the champion: a newer one, or an older one again (rollback).
+
+    Args:
+        version: Number of the version in MLflow.
+        reason: Why; kept in the audit trail, with your name and the time.
+    """
+    try:
+        by = getpass.getuser()
+    except (KeyError, OSError):
+        by = "unknown"  # in a container, whose user need not have a name
+    entry = Registry(Settings()).promote(version, reason, by)
+    was = f"version {entry.previous}" if entry.previous else "none"
+    print(f"The champion of {PROJECT} is version {version} (it was {was})")
 
 
 def artifact_repository(

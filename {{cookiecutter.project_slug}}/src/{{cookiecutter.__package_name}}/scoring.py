@@ -3,27 +3,19 @@
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from . import data
 from .checkpoints import replacing
+from .isolation import Model
 from .parquet import batches, open_month, period_of
 
 ROWS = 100_000
 """Rows in memory at a time."""
-
-
-class Model(Protocol):
-    """A fitted pipeline, or what stands for one."""
-
-    def predict(self, X: pd.DataFrame) -> Any:
-        """Minutes of shape (n,), from raw columns."""
 
 
 class Scores(BaseModel):

@@ -218,7 +218,8 @@ def compare(evaluation: "Evaluation", test: "Month") -> "Verdict":
     table = pd.read_parquet(evaluation.predictions)
     champion = registry.champion()
     if champion:
-        rival = registry.load(champion.version).predict(data.read([test.path])[0])
+        with registry.load(champion.version) as model:
+            rival = model.predict(data.read([test.path])[0])
         name = f"champion (version {champion.version})"
     else:
         rival, name = table["baseline"].to_numpy(), BASELINE
@@ -229,7 +230,7 @@ def compare(evaluation: "Evaluation", test: "Month") -> "Verdict":
 @task(**OUTSIDE)
 def promote(version: int, reason: str) -> None:
     """Make a version the champion."""
-    Registry(Settings()).promote(version, reason)
+    Registry(Settings()).promote(version, reason, by=f"flow run {flow_run.name}")
 
 
 @task(**OUTSIDE)
