@@ -10,6 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def create_work_pool(url: str, name: str, kind: str) -> str:
         status, words = post(f"{url.rstrip('/')}/work_pools/", {"name": name, "type": kind})
         problem = REFUSED.get(status, f"it answers {status}: {words}")
     except (OSError, ValueError, http.client.HTTPException) as error:
-        problem = str(getattr(error, "reason", error))
+        problem = str(getattr(error, "reason", error)).strip()
     if status in MADE:
         return f"Work pool: {name} {MADE[status]}, at {url}"
     create = ["uv", "run", "prefect", "work-pool", "create", "-t", kind, "--", name]
@@ -88,9 +89,9 @@ def post(url: str, content: dict[str, str]) -> tuple[int, str]:
         with urllib.request.urlopen(request, timeout=10) as response:
             return response.status, response.reason
     except urllib.error.HTTPError as error:
-        answer = error.read()
-        detail = json.loads(answer).get("detail") if answer.startswith(b"{") else None
-        return error.code, detail or error.reason
+        with suppress(ValueError, LookupError, TypeError):
+            return error.code, str(json.load(error)["detail"])
+        return error.code, error.reason
 
 
 def next_steps(answers: dict[str, Any], folder: Path) -> list[str]:
@@ -112,14 +113,25 @@ def main(answers: dict[str, Any]) -> None:
     """Do what was asked for, and report; under cruft, which compares renders, do nothing."""
     if "_commit" in answers:
         return
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not know every letter
-    if answers["init_git"] and (report := first_commit(Path.cwd())):
-        print(report)
+    report = []
+    if answers["init_git"]:
+        report.append(first_commit(Path.cwd()))
     if answers["create_work_pool"]:
         pool = ("prefect_api_url", "work_pool_name", "work_pool_type")
-        print(create_work_pool(*(answers[question] for question in pool)))
-    print("Next:", *next_steps(answers, Path.cwd()), sep="\n  ")
+        report.append(create_work_pool(*(answers[question] for question in pool)))
+    report.append("\n  ".join(["Next:", *next_steps(answers, Path.cwd())]))
+    say("\n".join(filter(None, report)))
+
+
+def say(text: str) -> None:
+    """Print, whatever the terminal can show and even if nobody reads on."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        print(text, flush=True)
+    except OSError:
+        with suppress(OSError):
+            sys.stdout.close()  # or Python tries again at its end, and fails
 
 
 if __name__ == "__main__":

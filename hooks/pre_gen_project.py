@@ -27,15 +27,15 @@ CRON_FIELDS = (
     ("month", 1, 12, "jan feb mar apr may jun jul aug sep oct nov dec"),
     ("weekday", 0, 7, "sun mon tue wed thu fri sat"),
 )
-# Packages that the project installs or may add, and folders that its tests or .gitignore claim.
+# Packages that the project installs or may add, and folders that it ignores; tests find new ones.
 TAKEN = """
 aiohappyeyeballs aiohttp aiosignal aiosqlite alembic amplitude amplitude-analytics annotated-doc
 annotated-types anyio apprise asgi-lifespan ast-serialize async-timeout asyncpg attr attrs beartype
 blinker boto3 burner-redis cachetools certifi cffi cfgv charset-normalizer checkpoints click
 cloudpickle colorama contourpy coolname cronsim cryptography cycler cyclopts dask databricks
 databricks-sdk dateparser dateparser-cli dateparser-data dateparser-scripts dateutil dist distlib
-distributed docker docket docstring-parser dotenv exceptiongroup fastapi filelock flask flask-cors
-fonttools frozenlist fsspec gcsfs git gitdb gitpython google google-auth graphene graphql
+distributed docker docket docs docstring-parser dotenv exceptiongroup fastapi filelock flask
+flask-cors fonttools frozenlist fsspec gcsfs git gitdb gitpython google google-auth graphene graphql
 graphql-core graphql-relay graphviz greenlet griffe griffecli griffelib gunicorn h11 h2 hpack
 httpcore httpx huey humanize hyperframe identify idna importlib-metadata iniconfig itsdangerous
 jinja2 jinja2-humanize-extension joblib jsonpatch jsonpatch-cli jsonpointer jsonschema
@@ -51,9 +51,9 @@ pygments pylab pyparsing pytest python-dateutil python-discovery python-dotenv p
 python-slugify pythonjsonlogger pytz pywin32 pyyaml ray readchar redis referencing regex requests
 requests-oauthlib rfc3339-validator rich rich-rst rpds rpds-py ruamel ruamel-yaml ruamel-yaml-clib
 ruff s3fs scikit-learn scipy semver shellingham six sklearn skops slugify smmap sniffio sqlalchemy
-sqlparse src starlette test tests text-unidecode threadpoolctl toml typer typing-extensions
-typing-inspection tzdata tzlocal uncalled-for urllib3 uvicorn virtualenv waitress wcwidth websockets
-werkzeug whenever xgboost xgboost-cpu yaml yarl zipp
+sqlparse src starlette test tests text-unidecode threadpoolctl toml typer types-pyyaml
+typing-extensions typing-inspection tzdata tzlocal uncalled-for urllib3 uvicorn virtualenv waitress
+wcwidth websockets werkzeug whenever xgboost xgboost-cpu yaml yarl zipp
 """
 
 

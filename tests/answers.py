@@ -31,11 +31,11 @@ BAD: dict[str, list[str]] = {
     "project_slug": [
         "../x", "a/b", "a/b/c", "/abs", "/abs/new/x", "../new/x", "..x", ".x", "x.", "x/", "./x",
         "x y/../z", "x/../y", ".", "..", "/", "", " x", "x\n", "-x", "x-", "x--y", "1x", "_x",
-        "x.y", "Taxi", "taxi_duration", "taxi duration", "täxi", "t\u0430xi", "\uff54axi", "x²", "x٣",
-        "x\\y", "c:x", "x*", "~", "~root", "$(id)", 'x"', "x{", "{{ 7 }}", "\u200dx", "x\x00y",
+        "x.y", "Taxi", "taxi_duration", "taxi duration", "täxi", "t\u0430xi", "\uff54axi", "x²",
+        "x٣", "x\\y", "c:x", "x*", "~", "~root", "$(id)", 'x"', "x{", "{{ 7 }}", "\u200dx", "x\x00y",
         "x\ud800", "x\udc80", "x" * 51, "x" * 5000, "class", "lambda", "not", "json", "statistics",
         "this", "xml", "queue", "importlib", "con", "nul", "aux", "prn", "com1", "lpt9", "tests",
-        "test", "src", "checkpoints", "mlflow", "pandas", "prefect", "xgboost", "sklearn",
+        "test", "src", "checkpoints", "docs", "mlflow", "pandas", "prefect", "xgboost", "sklearn",
         "scikit-learn", "numpy", "pyarrow", "pydantic", "pydantic-settings", "matplotlib", "fsspec",
         "cyclopts", "optuna", "pytest", "yaml", "git", "google",
     ],
@@ -89,7 +89,7 @@ GOOD: dict[str, list[str]] = {
     "author_name": TEXT_GOOD,
     "project_slug": [
         "x", "taxi", "a1", "x-1", "a-b-c-d", "x" * 50, "yes", "no", "on", "null", "true", "e1",
-        "data", "docs", "model", "match", "type", "console", "comet", "my-prefect", "no-class",
+        "data", "model", "match", "type", "console", "comet", "my-prefect", "no-class",
     ],
     "work_pool_name": [
         *(text for text in TEXT_GOOD if not set(text) & set("/%&<>#?") and set(text) - set("' .")),

@@ -247,8 +247,7 @@ for line in given["schedule"]:
 """
 LIST_PACKAGES = """
 import importlib.metadata as packages
-for name in packages.packages_distributions():
-    print(name)
+print(*filter(str.isidentifier, packages.packages_distributions()))
 for package in packages.distributions():
     print(package.metadata["Name"])
 """
@@ -260,17 +259,24 @@ def test_prefect_agrees_on_schedules_and_pools(project: BakedProject) -> None:
     drawn: list[str] = []
     settings(many, max_examples=300)(given(lines)(lambda line: drawn.append(" ".join(line))))()
     asked = {"schedule": GOOD["schedule"] + drawn, "work_pool_name": GOOD["work_pool_name"]}
-    (project.home / "asked.json").write_text(json.dumps(asked))
-    with (project.home / "asked.json").open() as stdin:
-        done = subprocess.run(
-            ["uv", "run", "python", "-c", ASK_PREFECT],
-            cwd=project.path,
-            env=project.environment(),
-            stdin=stdin,
-            capture_output=True,
-            text=True,
-        )
+    done = subprocess.run(
+        ["uv", "run", "python", "-c", ASK_PREFECT],
+        cwd=project.path,
+        env=project.environment(),
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
+
+
+def test_no_slug_is_ignored(baker: Baker) -> None:
+    files = baker.expected(*(values[0] for values in CHOICES.values()))
+    patterns = (files[".gitignore"] + b"\n" + files[".prefectignore"]).decode()
+    folders = re.findall("^([a-z0-9-]+)/$", patterns, re.MULTILINE)
+    assert len(folders) > 3
+    assert [name for name in folders if not hook.slug(name)] == []
 
 
 @pytest.mark.slow
