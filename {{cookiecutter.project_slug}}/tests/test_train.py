@@ -10,7 +10,7 @@ from prefect import task
 from prefect.artifacts import Artifact
 
 from .make_months import make_month
-from .package import data, flows, parquet, registry, settings, tasks, training
+from .package import flows, parquet, registry, settings, tasks, training
 
 PARAMS = training.TrainParams(max_rounds=20)
 
