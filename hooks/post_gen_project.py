@@ -43,11 +43,15 @@ def why(error: Exception) -> str:
     return said.splitlines()[0] if said else str(error)
 
 
+def repository_of(folder: Path) -> Path | None:
+    """Return the folder, or the one around it, that is a git repository."""
+    return next((outer for outer in (folder, *folder.parents) if (outer / ".git").exists()), None)
+
+
 def first_commit(folder: Path) -> str:
     """Commit the folder on main; return "" or the line that says what to run later."""
-    for outer in (folder, *folder.parents):
-        if (outer / ".git").exists():
-            return f"Git: it lies in the repository {outer}. Later: git add . && git commit"
+    if outer := repository_of(folder):
+        return f"Git: it lies in the repository {outer}. Later: git add . && git commit"
     try:
         git("init")
         git("symbolic-ref", "HEAD", "refs/heads/main")  # git before 2.28 has no init -b
@@ -55,7 +59,7 @@ def first_commit(folder: Path) -> str:
         git("-c", "core.excludesFile=", "add", "--all")
     except (OSError, subprocess.SubprocessError) as error:
         later = f"git init -b main && git add --all && {shlex.join(['git', *COMMIT])}"
-        return f"Git: no repository yet ({why(error)}). Later: {later}"
+        return f"Git: not set up ({why(error)}). Later: {later}"
     try:
         git(*COMMIT)
     except (OSError, subprocess.SubprocessError) as error:
@@ -97,16 +101,13 @@ def post(url: str, content: dict[str, str]) -> tuple[int, str]:
 def next_steps(answers: dict[str, Any], folder: Path) -> list[str]:
     """List the commands that come next."""
     here = os.environ.get("PWD") == answers["_output_dir"]
-    steps = [
-        f"cd {shlex.quote(folder.name if here else str(folder))}",
-        "uv run poe train  # installs what it needs and writes uv.lock",
-    ]
+    steps = [f"cd {shlex.quote(folder.name if here else str(folder))}", "uv run poe train"]
     if answers["init_git"]:
         steps.append("git add uv.lock && git commit -m 'Lock dependencies'")
-    if answers["init_git"] and answers["storage"] == "git":
+    if answers["init_git"] and answers["storage"] == "git" and repository_of(folder.parent) is None:
         repository, branch = map(shlex.quote, (answers["git_repository"], answers["git_branch"]))
         steps.append(f"git remote add origin {repository} && git push -u origin HEAD:{branch}")
-    return [*steps, "uv run poe  # lists the commands"]
+    return [*steps, "uv run poe"]
 
 
 def main(answers: dict[str, Any]) -> None:
@@ -119,7 +120,11 @@ def main(answers: dict[str, Any]) -> None:
     if answers["create_work_pool"]:
         pool = ("prefect_api_url", "work_pool_name", "work_pool_type")
         report.append(create_work_pool(*(answers[question] for question in pool)))
-    report.append("\n  ".join(["Next:", *next_steps(answers, Path.cwd())]))
+    report.append(
+        "\n  ".join(
+            ["Next (the last of these lists all commands):", *next_steps(answers, Path.cwd())]
+        )
+    )
     say("\n".join(filter(None, report)))
 
 

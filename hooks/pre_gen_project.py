@@ -192,7 +192,7 @@ def is_default(question: str, answers: dict[str, Any]) -> bool:
     """Say whether an answer is what cookiecutter.json makes of the slug."""
     default = QUESTIONS[question][1]
     if question != "project_slug":
-        default = default.replace(SLUG, answers["project_slug"])
+        default = default.replace(SLUG, str(answers["project_slug"]))
     return bool(answers[question] == default)
 
 
@@ -220,7 +220,7 @@ def explain(answers: dict[str, Any], problems: dict[str, str]) -> str:
     """Write the message: each problem with an example, and the command that asks again."""
     lines = ["Nothing was generated, because of these answers:"]
     for question, problem in problems.items():
-        shown = repr(re.sub(".*@", "***@", str(answers[question])))[:60]
+        shown = repr(re.sub("(?s).*@", "***@", str(answers[question])))[:60]
         lines.append(f"  {question}: {shown} {problem}. For example: {QUESTIONS[question][1]}")
     if "_commit" not in answers:  # cruft sets it, and has commands of its own
         lines += ["To be asked again, the good answers kept:", f"  {ask_again(answers, problems)}"]

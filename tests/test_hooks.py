@@ -92,7 +92,7 @@ def test_no_git(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as without:
         without.setenv("PATH", str(folder))
         report = hook.first_commit(folder)
-    assert report.startswith("Git: no repository yet (")
+    assert report.startswith("Git: not set up (")
     assert not (folder / ".git").exists()
     run_later(report)
     assert commits() == ["Generate the project"]
@@ -145,6 +145,8 @@ def test_no_repository_in_a_repository(folder: Path) -> None:
     report = hook.first_commit(folder)
     assert f"in the repository {folder.parents[1]}." in report
     assert not (folder / ".git").exists()
+    following = hook.next_steps(ANSWERS | {"storage": "git"}, folder)
+    assert not any("git remote" in line for line in following)
     run_later(f"{report} -m mine")
     assert git("ls-files", "--full-name").split()[0] == "out/taxi-duration/.gitignore"
 
@@ -200,8 +202,8 @@ def test_says_what_comes_next_in_eight_lines(
     output, errors = capsys.readouterr()
     assert errors == ""
     assert len(output.splitlines()) <= 8
-    assert f"\n  cd {folder}\n  uv run poe train " in output
-    assert output.endswith("\n  uv run poe  # lists the commands\n")
+    assert f"\n  cd {folder}\n  uv run poe train\n" in output
+    assert output.endswith("\n  uv run poe\n")
     assert ("git add uv.lock" in output) == ("init_git" not in CASES[case])
     assert ("git remote add" in output) == (case in {"git storage", "all that fails"})
     assert ("Git: " in output) == ("Work pool: " in output) == (case == "all that fails")
