@@ -13,12 +13,12 @@ app.command(f"{__package__}.platform:worker")
 
 
 def main() -> None:
-    """Run a command; what is wrong with the data or the answers is told in one line."""
+    """Run a command; what is wrong with the data, the network or the disk is told in one line."""
     for name in ("prefect.task_runs", "prefect.flow_runs"):
         logging.getLogger(name).addFilter(_is_not_about_failure)
     try:
         app(result_action="return_value")
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
 
 

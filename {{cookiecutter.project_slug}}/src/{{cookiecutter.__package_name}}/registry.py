@@ -2,6 +2,7 @@
 
 import getpass
 import logging
+import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -36,6 +37,10 @@ REQUIREMENTS = ["numpy", "pandas", "pyarrow", "pydantic", "scikit-learn", "skops
 """What a process needs to load the model, beside XGBoost."""
 
 
+# Prefect tries again, and MLflow's own way of it takes four minutes to say that a server is away.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+
+
 class Champion(BaseModel):
     """The version of the registered model that is in use."""
 
@@ -67,6 +72,7 @@ class Registry:
         self.uri = settings.tracking_uri
         mlflow.set_tracking_uri(self.uri)
         self.client = mlflow.MlflowClient(self.uri)
+        self._check_store()
 
     def log(
         self,
@@ -76,6 +82,7 @@ class Registry:
         params: Mapping[str, Any],
         metrics: Mapping[str, float],
         tags: Mapping[str, str],
+        documents: Mapping[str, Mapping[str, Any]],
         figures: Mapping[str, "Figure"],
         datasets: Mapping[str, "list[Month]"],
     ) -> str:
@@ -86,6 +93,8 @@ class Registry:
             run_id = str(run.info.run_id)
             self._log_values(run_id, params, metrics)
             self._log_datasets(run_id, datasets)
+            for name, document in documents.items():
+                mlflow.log_dict(dict(document), name)
             for name, figure in figures.items():
                 mlflow.log_figure(figure, f"plots/{name}.png")
             mlflow.sklearn.log_model(
@@ -168,6 +177,14 @@ class Registry:
         trail = [text for name, text in sorted(tags.items()) if name.startswith(TRAIL)]
         return [Promotion.model_validate_json(text) for text in trail]
 
+    def document(self, run_id: str, name: str) -> dict[str, Any]:
+        """A JSON document that was logged to an MLflow run."""
+        import mlflow
+
+        if name not in {file.path for file in self.client.list_artifacts(run_id)}:
+            raise ValueError(f"MLflow run {run_id}: holds no {name}; train again")
+        return dict(mlflow.artifacts.load_dict(f"runs:/{run_id}/{name}"))
+
     def run_url(self, run_id: str) -> str | None:
         """Address of an MLflow run's page, or None without an MLflow server."""
         if not self.uri.startswith("http"):
@@ -202,6 +219,18 @@ class Registry:
         self.client.set_registered_model_tag(PROJECT, TRAIL + moment, entry.model_dump_json())
         for tag, value in {"at": moment, "by": entry.by, "because": entry.reason}.items():
             self.client.set_model_version_tag(PROJECT, str(entry.version), f"promoted_{tag}", value)
+
+    def _check_store(self) -> None:
+        """Raise OSError unless the store can be used."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._experiment_id()
+        except MlflowException as error:
+            reason = str(error).split("\n")[0]
+            raise OSError(
+                f"{self.uri}: MLflow cannot be used ({reason}); look at its server or its disk"
+            ) from error
 
     def _experiment_id(self) -> str:
         found = self.client.get_experiment_by_name(PROJECT)

@@ -1,8 +1,8 @@
 """Where the months come from: a folder, http(s), s3 or gs."""
 
 import re
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,7 @@ def choose_months(
     training those before it. Raises DataError if that leaves nothing.
     """
     found = [] if train and test else list_months(data_location)
-    if not test:
-        if not found:
-            raise DataError(
-                f"{data_location}: no parquet files; add months or set the data location"
-            )
-        test = found[-1]
+    test = test or found[-1]
     if not train:
         train = [month for month in found if month_in_name(month) < month_in_name(test)]
         if not train:
@@ -39,8 +34,11 @@ def list_months(location: str) -> list[str]:
     if "://" not in location:
         return sorted((str(path) for path in Path(location).glob("*.parquet")), key=month_in_name)
     filesystem, root = _filesystem(location)
-    found = filesystem.glob(f"{root.rstrip('/')}/*.parquet")
-    return sorted((filesystem.unstrip_protocol(path) for path in found), key=month_in_name)
+    with _reaching(location):
+        # Not `glob`, which takes a server that does not answer for an empty folder.
+        found = filesystem.ls(f"{root.rstrip('/')}/", detail=False)
+    months = [filesystem.unstrip_protocol(path) for path in found if path.endswith(".parquet")]
+    return sorted(months, key=month_in_name)
 
 
 def month_in_name(location: str) -> str:
@@ -57,16 +55,23 @@ def fetch(location: str, folder: Path) -> Path:
         return Path(location)
     filesystem, path = _filesystem(location)
     copy = folder / f"{text_digest(location)}-{location.rsplit('/', 1)[-1]}"
+    with _reaching(location), replacing(copy) as temporary:
+        filesystem.get_file(path, str(temporary))
+    return copy
+
+
+@contextmanager
+def _reaching(location: str) -> Iterator[None]:
+    """Name the location in what goes wrong on the way to it."""
+    from aiohttp import ClientError
+
     try:
-        with (
-            replacing(copy) as temporary,
-            temporary.open("wb") as out,
-            filesystem.open(path, "rb") as remote,
-        ):
-            shutil.copyfileobj(remote, out, length=1 << 20)
+        yield
     except FileNotFoundError:
         raise DataError(f"{location}: no such file; check the path or the data location") from None
-    return copy
+    except (ClientError, OSError) as error:
+        reason = str(error) or "no answer in time"
+        raise OSError(f"{location}: cannot be read ({reason}); try again later") from error
 
 
 def _filesystem(location: str) -> tuple[Any, str]:
