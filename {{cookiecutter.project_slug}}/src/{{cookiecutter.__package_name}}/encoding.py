@@ -68,8 +68,9 @@ class GroupMeans(TransformerMixin, BaseEstimator):
         values = self._values(X, np.asarray(y, dtype=float))
         for name, size in self.groups.items():
             cell = fold * size + _codes(X, name)
-            sums = [np.bincount(cell, value, self.folds * size) for value in values]
-            self.sums_[name] += np.reshape(sums, self.sums_[name].shape)
+            for i, value in enumerate(values):
+                sums = np.bincount(cell, value, self.folds * size)
+                self.sums_[name][i] += sums.reshape(self.folds, size)
         self.rows_ += len(X)
         self.numbers_ = [str(name) for name in X.columns if name not in self.groups]
         return self
@@ -79,13 +80,18 @@ class GroupMeans(TransformerMixin, BaseEstimator):
         fold = self._fold(first_row, len(X))
         encoded = []
         for name, sums in self.sums_.items():
-            others = sums.sum(axis=1, keepdims=True) - sums
-            encoded.append(self._means(others)[:, fold, _codes(X, name)])
+            codes = _codes(X, name)
+            others = sums.sum(axis=1)[:, codes] - sums[:, fold, codes]
+            totals = sums.sum(axis=(1, 2))[:, None] - sums.sum(axis=2)[:, fold]
+            encoded.append(self._means(others, totals))
         return self._append(X, encoded)
 
     def finish(self) -> Self:
         """End learning in batches."""
-        self.means_ = {name: self._means(sums.sum(axis=1)) for name, sums in self.sums_.items()}
+        self.means_ = {}
+        for name, folds in self.sums_.items():
+            sums = folds.sum(axis=1)
+            self.means_[name] = self._means(sums, sums.sum(axis=1, keepdims=True))
         del self.sums_, self.rows_
         return self
 
@@ -104,9 +110,8 @@ class GroupMeans(TransformerMixin, BaseEstimator):
         known = ~np.isnan(per)
         return [np.ones(len(y)), y, known.astype(float), y * known, np.where(known, per, 0)]
 
-    def _means(self, sums: Floats) -> Features:
-        """From sums (statistic, ..., code) to means (mean, ..., code), shrunk."""
-        totals = sums.sum(axis=-1, keepdims=True)
+    def _means(self, sums: Floats, totals: Floats) -> Features:
+        """From sums (statistic, n) of groups and of all rows to means (mean, n), shrunk."""
         prior = self.prior_rows
         means = [(sums[1] + prior * totals[1] / totals[0]) / (sums[0] + prior)]
         if self.per:
