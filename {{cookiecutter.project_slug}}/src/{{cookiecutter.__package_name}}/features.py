@@ -10,16 +10,21 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from .data import PICKUP
+from .data import TIME
 from .encoding import GroupMeans
 
 ZONES = 266
 """The taxi zones are 1 to 265; 0 stands for one that is missing or unknown."""
 
-GROUPS = {"pickup": ZONES, "dropoff": ZONES, "pair": ZONES**2, "either_way": ZONES**2}
+GROUPS: dict[str, int] = {
+    "pickup": ZONES,
+    "dropoff": ZONES,
+    "pair": ZONES**2,
+    "either_way": ZONES**2,
+}
 """Features that are codes of categories, with the number of codes: their mean target is learnt."""
 
-PER = "distance"
+PER: str | None = "distance"
 """The mean of target / this feature is learnt as well: minutes per mile. None: no such feature."""
 
 MAX_MILES = 100
@@ -27,7 +32,7 @@ MAX_MILES = 100
 
 def build_features(trips: pd.DataFrame) -> pd.DataFrame:
     """Features of shape (n, 11) from raw trips; each row by itself, so nothing can leak."""
-    time = trips[PICKUP].dt
+    time = trips[TIME].dt
     pickup, dropoff = _zone(trips["PULocationID"]), _zone(trips["DOLocationID"])
     # Known only after the trip: to predict before it, put an estimate in its place.
     miles = trips["trip_distance"]
