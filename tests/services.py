@@ -1,0 +1,109 @@
+"""Real servers and workers for the tests, each in a process group of its own."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .conftest import BakedProject
+
+STARTS = 180
+"""Seconds that a service may take on a busy machine."""
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nothing listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def answers(url: str) -> bool:
+    """Whether a GET gets a 2xx."""
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = STARTS) -> Any:
+    """Return the condition's value as soon as it is true; AssertionError after the seconds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if value := condition():
+            return value
+        time.sleep(0.3)
+    raise AssertionError(f"waited {seconds} s in vain: {what}")
+
+
+@contextmanager
+def process(
+    *command: str, cwd: Path, env: dict[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in a group of its own, whose output goes to a file; its group ends with it."""
+    with log.open("wb") as output:
+        started = subprocess.Popen(
+            command, cwd=cwd, env=env, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        yield started
+    finally:
+        stop(started)
+
+
+def stop(started: subprocess.Popen[bytes]) -> None:
+    """End a process and its group: asked first, then made to."""
+    for kind, seconds in ((signal.SIGTERM, 15), (signal.SIGKILL, 15)):
+        with suppress(ProcessLookupError):
+            os.killpg(started.pid, kind)
+        with suppress(subprocess.TimeoutExpired):
+            started.wait(seconds)
+
+
+@dataclass
+class PrefectServer:
+    """A Prefect server, by the address of its API."""
+
+    url: str
+
+    def post(self, path: str, **body: Any) -> Any:
+        """POST JSON to the API, and return what it answers."""
+        request = urllib.request.Request(
+            f"{self.url}/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return json.loads(response.read() or b"null")
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(f"{self.url}/{path}", timeout=60) as response:
+            return json.loads(response.read())
+
+
+@contextmanager
+def prefect_server(project: BakedProject, folder: Path, **env: str) -> Iterator[PrefectServer]:
+    """A Prefect server of its own, with its database in `folder`, run from a project."""
+    port = free_port()
+    command = ["uv", "run", "prefect", "server", "start", "--host", "127.0.0.1"]
+    home = {"PREFECT_HOME": str(folder / "prefect-home")}
+    server = PrefectServer(f"http://127.0.0.1:{port}/api")
+    log = folder / "server.log"
+    with process(
+        *command, "--port", str(port), cwd=project.path, env=project.environment(**home, **env), log=log
+    ) as started:
+
+        def healthy() -> bool:
+            assert started.poll() is None, log.read_text()
+            return answers(f"{server.url}/health")
+
+        wait_until(healthy, "a Prefect server")
+        yield server
