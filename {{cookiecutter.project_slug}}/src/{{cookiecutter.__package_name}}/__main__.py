@@ -8,8 +8,10 @@ from cyclopts import App
 app = App(name="uv run poe", help=__doc__, version_flags=[])
 app.command(f"{__package__}.flows:train")
 app.command(f"{__package__}.registry:promote")
-app.command(f"{__package__}.platform:deploy")
-app.command(f"{__package__}.platform:worker")
+app.command(f"{__package__}.deployment:deploy")
+app.command(f"{__package__}.deployment:worker")
+app.command(f"{__package__}.platform:up")
+app.command(f"{__package__}.platform:work", show=False)
 
 
 def main() -> None:

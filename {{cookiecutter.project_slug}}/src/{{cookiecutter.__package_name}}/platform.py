@@ -1,49 +1,127 @@
-"""The platform: deployments and a worker."""
+"""The platform on one machine: servers, deployments and a worker in one terminal."""
 
 import os
-import subprocess
+import shlex
+import signal
+import socket
 import sys
+import time
 from contextlib import suppress
-from typing import Annotated, Any
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
-from cyclopts import Parameter
+from honcho.manager import Manager
+from honcho.printer import Message, Printer
 
-from .settings import ROOT
+from .deployment import api_url, deploy, worker
+from .settings import ROOT, Settings
 
-PREFECT = [sys.executable, "-m", "prefect"]
-
-
-def deploy() -> None:
-    """Send prefect.yaml to the Prefect API, with its work pool if that is not there yet."""
-    make_work_pool()
-    done = subprocess.run([*PREFECT, "--no-prompt", "deploy", "--all"], cwd=ROOT, check=False)
-    if done.returncode:
-        sys.exit(done.returncode)
+PYTHON = [sys.executable, "-m"]
+MLFLOW_URL = "http://127.0.0.1:5000"
+LOOPBACK = {"127.0.0.1", "localhost"}
+PATIENCE = 180
+"""Seconds that the servers may take to start."""
 
 
-def worker(*options: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> None:
-    """Run the flow runs of the work pool until Ctrl-C.
+@dataclass(frozen=True)
+class Server:
+    """A server of the platform: used if it runs already, else started here."""
+
+    name: str
+    setting: str
+    url: str
+    healthy: bytes
+    program: list[str]
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port. Raises ValueError if the URL has none."""
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError(f"{self.setting}: {self.url} is no server; it must start with http://")
+        return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+
+    def runs(self) -> bool:
+        """Whether it runs; one on another machine is somebody else's to start."""
+        if self.address[0] not in LOOPBACK:
+            return True
+        with suppress(OSError), urlopen(f"{self.url}/health", timeout=5) as answer:
+            return bool(answer.read() == self.healthy)
+        return False
+
+    def command(self) -> str:
+        """What starts it. Raises ValueError if another program has its port."""
+        host, port = self.address
+        try:
+            socket.create_server((host, port)).close()
+        except OSError as error:
+            reason = f"{self.name}: port {port} of {host}: {error.strerror}"
+            raise ValueError(f"{reason}; set {self.setting} to another address") from error
+        return shlex.join([*self.program, "--host", host, "--port", str(port)])
+
+
+class Announcer(Printer):
+    """Prints each part's lines after its name, and the addresses once the worker works."""
+
+    def __init__(self, announcement: str) -> None:
+        super().__init__(sys.stdout)
+        self.announcement = announcement
+
+    def write(self, message: Message) -> None:
+        """Print the lines of a message."""
+        super().write(message)
+        if message.name == "worker" and b"started!" in message.data:
+            super().write(message._replace(name="up", data=self.announcement))
+
+
+def up(default_prefect_url: str) -> None:
+    """Run servers, deployments and a worker in this terminal, until Ctrl-C.
 
     Args:
-        options: Options of `prefect worker start`, such as --limit 2.
+        default_prefect_url: Address of the Prefect API, if neither .env nor a profile gives one.
     """
-    pool = make_work_pool()
-    os.chdir(ROOT)
-    os.execv(sys.executable, [*PREFECT, "worker", "start", "--pool", pool, *options])
+    servers = _servers(api_url() or default_prefect_url)
+    addresses = ", ".join(f"{server.name} {server.url.removesuffix('/api')}" for server in servers)
+    manager = Manager(Announcer(f"Everything is healthy: {addresses}"))
+    env = os.environ | {server.setting: server.url for server in servers}
+    # Without its job runners MLflow takes 0.4 GB instead of 2.
+    env |= {"PYTHONUNBUFFERED": "1", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    for server in servers:
+        if server.runs():
+            print(f"{server.name} runs already: {server.url}")
+        else:
+            manager.add_process(server.name, server.command(), env=env, cwd=ROOT)
+    manager.add_process(
+        "worker", shlex.join([*PYTHON, str(__package__), "work"]), env=env, cwd=ROOT
+    )
+    if hasattr(signal, "SIGHUP"):  # the terminal was closed
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    manager.loop()
+    sys.exit(manager.returncode)
 
 
-def make_work_pool() -> str:
-    """Make the work pool of prefect.yaml unless it is there, and return its name."""
-    import yaml
-    from prefect.client.orchestration import get_client
-    from prefect.client.schemas.actions import WorkPoolCreate
-    from prefect.exceptions import ObjectAlreadyExists
-    from prefect.settings import get_current_settings
+def work() -> None:
+    """Wait for the servers, deploy, and be the worker: the last part of `up`."""
+    servers = _servers(api_url() or "")
+    end = time.monotonic() + PATIENCE
+    while not all(server.runs() for server in servers):
+        if time.monotonic() > end:
+            raise ValueError(f"servers: not healthy after {PATIENCE} seconds; see their lines")
+        time.sleep(0.2)
+    deploy()
+    worker()
 
-    if not get_current_settings().api.url:
-        raise ValueError("PREFECT_API_URL: not set; name the server in .env or in a profile")
-    definitions: dict[str, Any] = yaml.safe_load((ROOT / "prefect.yaml").read_text())["definitions"]
-    name: str = definitions["work_pool"]["name"]
-    with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
-        client.create_work_pool(WorkPoolCreate(name=name, type=definitions["work_pool_type"]))
-    return name
+
+def _servers(prefect_url: str) -> list[Server]:
+    settings = Settings()
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    store = ["--backend-store-uri", f"sqlite:///{settings.state_dir / 'mlflow.db'}"]
+    store += ["--artifacts-destination", str(settings.state_dir / "mlartifacts")]
+    prefect = [*PYTHON, "prefect", "server", "start"]
+    mlflow = [*PYTHON, "mlflow", "server", "--workers", "1", *store]
+    mlflow_url = settings.mlflow_tracking_uri or MLFLOW_URL
+    return [
+        Server("prefect", "PREFECT_API_URL", prefect_url, b"true", prefect),
+        Server("mlflow", "MLFLOW_TRACKING_URI", mlflow_url, b"OK", mlflow),
+    ]
