@@ -11,13 +11,15 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .conftest import BakedProject
 
-STARTS = 180
-"""Seconds that a service may take on a busy machine."""
+ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+STARTS = 300
+"""Seconds that anything may take on a busy machine."""
 
 
 def free_port() -> int:
@@ -88,18 +90,48 @@ class PrefectServer:
         with urllib.request.urlopen(f"{self.url}/{path}", timeout=60) as response:
             return json.loads(response.read())
 
+    def start(self, deployment: str, **parameters: Any) -> str:
+        """Start a flow run from a deployment (flow/name), and return the flow run's id."""
+        found = self.get(f"deployments/name/{deployment}")
+        run = self.post(f"deployments/{found['id']}/create_flow_run", parameters=parameters)
+        return str(run["id"])
+
+    def state(self, flow_run: str) -> str:
+        return str(self.get(f"flow_runs/{flow_run}")["state"]["type"])
+
+    def has_ended(self, flow_run: str) -> bool:
+        return self.state(flow_run) in ENDED
+
+    def wait_for(self, *flow_runs: str) -> None:
+        """Wait until flow runs end; AssertionError with its logs if one did not complete."""
+        for flow_run in flow_runs:
+            wait_until(partial(self.has_ended, flow_run), f"flow run {flow_run}")
+            self.check_completed(flow_run)
+
+    def check_completed(self, flow_run: str) -> None:
+        assert self.state(flow_run) == "COMPLETED", self.logs(flow_run)
+
+    def logs(self, flow_run: str) -> str:
+        wanted = {"flow_run_id": {"any_": [flow_run]}}
+        found = self.post("logs/filter", logs=wanted, sort="TIMESTAMP_ASC")
+        return "\n".join(log["message"] for log in found)
+
+    def artifact(self, flow_run: str, kind: str) -> Any:
+        """The one artifact of a flow run that is markdown or a link."""
+        wanted = {"flow_run_id": {"any_": [flow_run]}, "type": {"any_": [kind]}}
+        [found] = self.post("artifacts/filter", artifacts=wanted)
+        return found
+
 
 @contextmanager
 def prefect_server(project: BakedProject, folder: Path, **env: str) -> Iterator[PrefectServer]:
-    """A Prefect server of its own, with its database in `folder`, run from a project."""
+    """A server that runs in a project's environment, with its database in `folder`."""
     port = free_port()
-    command = ["uv", "run", "prefect", "server", "start", "--host", "127.0.0.1"]
-    home = {"PREFECT_HOME": str(folder / "prefect-home")}
     server = PrefectServer(f"http://127.0.0.1:{port}/api")
+    command = ["uv", "run", "prefect", "server", "start", "--host", "127.0.0.1"]
+    env = project.environment(PREFECT_HOME=str(folder / "prefect-home"), **env)
     log = folder / "server.log"
-    with process(
-        *command, "--port", str(port), cwd=project.path, env=project.environment(**home, **env), log=log
-    ) as started:
+    with process(*command, "--port", str(port), cwd=project.path, env=env, log=log) as started:
 
         def healthy() -> bool:
             assert started.poll() is None, log.read_text()

@@ -1,0 +1,187 @@
+"""Deployments at work: a real server, a real worker, and what the flow runs leave behind."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import BakedProject
+from .services import PrefectServer, prefect_server, process, wait_until
+
+pytestmark = pytest.mark.slow
+
+SMALL = {"params": {"max_rounds": 5}}
+STORE = """
+import json, sys
+from mlflow import MlflowClient
+client = MlflowClient(f"sqlite:///{sys.argv[1]}/mlflow.db")
+versions = client.search_model_versions("name = 'taxi-duration'")
+champion = client.get_model_version_by_alias("taxi-duration", "champion")
+runs = {v.version: client.get_run(v.run_id).data.tags["prefect.flow_run_id"] for v in versions}
+print(json.dumps({"champion": str(champion.version), "flow_runs": runs}))
+"""
+
+
+@dataclass
+class Deployed:
+    """A project, the server that its deployments are on, and the folder of its MLflow store."""
+
+    project: BakedProject
+    server: PrefectServer
+    state: Path
+    env: dict[str, Any]
+
+    def run(self, *command: str) -> str:
+        return self.project.run("uv", "run", *command, **self.env).stdout
+
+    def deploy(self) -> None:
+        assert "train/ad-hoc" in self.run("poe", "deploy")
+
+    def work(self) -> None:
+        """Run what is due, and return."""
+        self.run("poe", "worker", "--run-once")
+
+    @contextmanager
+    def worker(self) -> Iterator[None]:
+        """A worker that goes on."""
+        env = self.project.environment(**self.env)
+        log = self.project.home / "worker.log"
+        with process("uv", "run", "poe", "worker", cwd=self.project.path, env=env, log=log):
+            yield
+
+    def store(self) -> Any:
+        """The champion's version, and the flow run that made each version."""
+        return json.loads(self.run("python", "-c", STORE, str(self.state)))
+
+    def span(self, flow_run: str) -> tuple[str, str]:
+        """When a flow run's first task started and its last one ended."""
+        tasks = self.server.post("task_runs/filter", flow_runs={"id": {"any_": [flow_run]}})
+        return min(task["start_time"] for task in tasks), max(task["end_time"] for task in tasks)
+
+
+@contextmanager
+def deployed(
+    project: BakedProject, runner: BakedProject, folder: Path, state: Path, **env: str
+) -> Iterator[Deployed]:
+    """Deploy a project to a server of its own, which another project's environment runs."""
+    project.run("uv", "sync", "--quiet")
+    with prefect_server(runner, folder) as server:
+        env |= {"PREFECT_API_URL": server.url, "PREFECT_WORKER_QUERY_SECONDS": "1"}
+        made = Deployed(project, server, state, env)
+        made.deploy()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def local(
+    bake: Callable[..., BakedProject],
+    project: BakedProject,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Deployed]:
+    baked = bake(storage="local")
+    with deployed(baked, project, tmp_path_factory.mktemp("local"), baked.path) as made:
+        yield made
+
+
+def test_a_local_run_completes_also_after_a_move(local: Deployed) -> None:
+    parameters = json.dumps(SMALL)
+    started = local.run("prefect", "deployment", "run", "train/ad-hoc", "--params", parameters)
+    first = started.partition("UUID: ")[2].split()[0]
+    local.work()
+    local.server.check_completed(first)
+    report = local.server.artifact(first, "markdown")
+    assert "version 1 promoted to champion" in report["data"]
+    assert local.store() == {"champion": "1", "flow_runs": {"1": first}}
+
+    elsewhere = local.project.path.with_name("elsewhere")
+    local.project.path.rename(elsewhere)
+    shutil.rmtree(elsewhere / ".venv")  # environments cannot be moved; uv makes it again
+    local.project = BakedProject(elsewhere, local.project.home)
+    local.state = elsewhere
+    second = local.server.start("train/ad-hoc", **SMALL)
+    local.work()
+    local.server.check_completed(second)
+    assert local.store() == {"champion": "1", "flow_runs": {"1": first, "2": second}}
+
+
+def test_trainings_at_once_take_turns(local: Deployed) -> None:
+    names = ["train/ad-hoc", "train/ad-hoc", "train/monthly"]
+    flow_runs = [local.server.start(name, **SMALL) for name in names]
+    with local.worker():
+        local.server.wait_for(*flow_runs)
+    first, second, third = sorted(local.span(flow_run) for flow_run in flow_runs)
+    assert first[1] < second[0]
+    assert second[1] < third[0]
+    assert {*flow_runs} <= {*local.store()["flow_runs"].values()}
+
+
+def test_a_schedule_fires(local: Deployed) -> None:
+    file = local.project.path / "prefect.yaml"
+    file.write_text(file.read_text().replace('cron: "0 9 3 * *"', 'cron: "* * * * *"'))
+    local.deploy()
+    wanted = {
+        "deployments": {"name": {"any_": ["monthly"]}},
+        "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}},
+    }
+
+    def fired() -> bool:
+        found = local.server.post("flow_runs/filter", **wanted)
+        return any(run["auto_scheduled"] for run in found)
+
+    assert not fired()
+    with local.worker():
+        wait_until(fired, "a scheduled flow run")
+
+
+@pytest.fixture(scope="module")
+def git(
+    bake: Callable[..., BakedProject],
+    project: BakedProject,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Deployed]:
+    folder = tmp_path_factory.mktemp("git")
+    remote = f"file://{folder}/remote.git"
+    subprocess.run(["git", "init", "--quiet", "--bare", folder / "remote.git"], check=True)
+    baked = bake(storage="git", git_repository=remote, git_branch="trunk")
+    baked.run("git", "remote", "add", "origin", remote)
+    cache = baked.run("uv", "cache", "dir").stdout.strip()
+    env = {"HOME": str(folder / "home"), "UV_CACHE_DIR": cache}
+    state = folder / "home/.local/share/taxi-duration"
+    with deployed(baked, project, folder, state, **env) as made:
+        push(baked)
+        yield made
+
+
+def push(project: BakedProject) -> None:
+    identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+    project.run("git", "add", "--all")
+    project.run("git", *identity, "commit", "--quiet", "--message", "Work")
+    project.run("git", "push", "--quiet", "origin", "HEAD:trunk")
+
+
+def test_a_git_run_comes_from_the_clone(git: Deployed) -> None:
+    first = git.server.start("train/ad-hoc", **SMALL)
+    git.work()
+    git.server.check_completed(first)
+    assert git.store() == {"champion": "1", "flow_runs": {"1": first}}
+    assert git.server.artifact(first, "markdown")["key"] == "duration-model-report"
+
+    tasks = git.project.path / "src/taxi_duration/tasks.py"
+    committed = tasks.read_text()
+    tasks.write_text(committed.replace("duration-model-report", "pushed-report"))
+    push(git.project)
+    tasks.write_text(committed.replace("duration-model-report", "uncommitted-report"))
+    for month in (git.project.path / "data").glob("*.parquet"):
+        month.unlink()
+    second = git.server.start("train/ad-hoc", **SMALL)
+    git.work()
+    git.server.check_completed(second)
+    assert git.store() == {"champion": "1", "flow_runs": {"1": first, "2": second}}
+    assert git.server.artifact(second, "markdown")["key"] == "pushed-report"
+    assert not (git.project.path / "mlflow.db").exists()
