@@ -1,6 +1,7 @@
 """Answers: which are refused and leave nothing, and which come back from every file unchanged."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -137,6 +138,14 @@ def test_refused_in_earnest(
     assert list(tmp_path.rglob("*")) == [output.parent, output]
     if message := capfd.readouterr().err:
         assert named(message.partition("Traceback")[0]) == {question}
+
+
+def test_an_empty_folder_that_was_there_stays(baker: Baker, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    os.utime(tmp_path / "a", (1e9, 1e9))
+    with pytest.raises(FileNotFoundError):
+        baker.render(tmp_path, {"project_slug": "a/new/b"})
+    assert list(tmp_path.rglob("*")) == [tmp_path / "a"]
 
 
 @pytest.mark.parametrize(("question", "value"), cases(GOOD, every=12))
