@@ -36,7 +36,7 @@ cloudpickle colorama contourpy coolname cronsim cryptography cycler cyclopts das
 databricks-sdk dateparser dateparser-cli dateparser-data dateparser-scripts dateutil dist distlib
 distributed docker docket docs docstring-parser dotenv exceptiongroup fastapi filelock flask
 flask-cors fonttools frozenlist fsspec gcsfs git gitdb gitpython google google-auth graphene graphql
-graphql-core graphql-relay graphviz greenlet griffe griffecli griffelib gunicorn h11 h2 hpack
+graphql-core graphql-relay graphviz greenlet griffe griffecli griffelib gunicorn h11 h2 honcho hpack
 httpcore httpx huey humanize hyperframe identify idna importlib-metadata iniconfig itsdangerous
 jinja2 jinja2-humanize-extension joblib jsonpatch jsonpatch-cli jsonpointer jsonschema
 jsonschema-specifications key-value kiwisolver librt mako markdown markdown-it markdown-it-py
