@@ -9,6 +9,8 @@ from prefect.client.schemas.schedules import construct_schedule
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.importtools import import_object
 
+from .package import settings
+
 FILE = yaml.safe_load((Path(__file__).parents[1] / "prefect.yaml").read_text())
 REQUIRED = {"name", "description", "entrypoint", "work_pool"}
 OPTIONAL = {
@@ -31,6 +33,11 @@ def test_prefect_knows_every_key(deployment: dict[str, Any]) -> None:
     assert deployment.keys() <= REQUIRED | OPTIONAL
     assert deployment["work_pool"].keys() <= {"name", "work_queue_name", "job_variables"}
     assert deployment["work_pool"]["name"]
+
+
+@each_deployment
+def test_automations_know_it_by_its_tag(deployment: dict[str, Any]) -> None:
+    assert settings.PROJECT in deployment["tags"]
 
 
 @each_deployment

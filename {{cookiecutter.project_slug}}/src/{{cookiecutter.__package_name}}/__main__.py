@@ -10,6 +10,7 @@ app.command(f"{__package__}.flows:train")
 app.command(f"{__package__}.registry:promote")
 app.command(f"{__package__}.deployment:deploy")
 app.command(f"{__package__}.deployment:worker")
+app.command(f"{__package__}.automations:automations")
 app.command(f"{__package__}.platform:up")
 app.command(f"{__package__}.platform:work", show=False)
 

@@ -39,13 +39,18 @@ def make_work_pool() -> str:
     from prefect.client.schemas.actions import WorkPoolCreate
     from prefect.exceptions import ObjectAlreadyExists
 
-    if not api_url():
-        raise ValueError("PREFECT_API_URL: not set; name the server in .env or in a profile")
+    check_api_url()
     definitions: dict[str, Any] = yaml.safe_load((ROOT / "prefect.yaml").read_text())["definitions"]
     name: str = definitions["work_pool"]["name"]
     with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
         client.create_work_pool(WorkPoolCreate(name=name, type=definitions["work_pool_type"]))
     return name
+
+
+def check_api_url() -> None:
+    """Raise ValueError if none is given: Prefect would start a server just for the command."""
+    if not api_url():
+        raise ValueError("PREFECT_API_URL: not set; name the server in .env or in a profile")
 
 
 def api_url() -> str | None:
