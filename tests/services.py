@@ -83,12 +83,22 @@ class PrefectServer:
         request = urllib.request.Request(
             f"{self.url}/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=60) as response:
-            return json.loads(response.read() or b"null")
+        return self._ask(request)
 
     def get(self, path: str) -> Any:
-        with urllib.request.urlopen(f"{self.url}/{path}", timeout=60) as response:
-            return json.loads(response.read())
+        return self._ask(f"{self.url}/{path}")
+
+    def _ask(self, request: urllib.request.Request | str) -> Any:
+        """The answer, also of a server whose SQLite file is busy: then it answers 503."""
+        for _ in range(10):
+            try:
+                with urllib.request.urlopen(request, timeout=60) as response:
+                    return json.loads(response.read() or b"null")
+            except urllib.error.HTTPError as error:
+                if error.code != 503:
+                    raise
+            time.sleep(1)
+        raise AssertionError(f"{request}: busy for too long")
 
     def start(self, deployment: str, **parameters: Any) -> str:
         """Start a flow run from a deployment (flow/name), and return the flow run's id."""
