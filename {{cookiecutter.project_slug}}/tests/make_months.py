@@ -18,14 +18,14 @@ ZONES = 260
 SEED = 2024
 
 
-def make_month(month: str, rows: int = ROWS, speed: float = 1.0) -> pa.Table:
-    """Trips of a month (yyyy-mm); `speed` above 1 makes them quicker than the world's."""
-    world = np.random.default_rng(SEED)
+def make_month(month: str, rows: int = ROWS, speed: float = 1.0, seed: int = SEED) -> pa.Table:
+    """Trips of a month (yyyy-mm) in the world of a seed; `speed` above 1 makes them quicker."""
+    world = np.random.default_rng(seed)
     x, y = world.uniform(0, 12, (2, ZONES))
     popularity = world.dirichlet(np.full(ZONES, 0.3))
     zone_speed = world.lognormal(0, 0.15, ZONES)
 
-    rng = np.random.default_rng([SEED, int(month.replace("-", ""))])
+    rng = np.random.default_rng([seed, int(month.replace("-", ""))])
     pu = rng.choice(ZONES, rows, p=popularity)
     # People go where many go, and seldom far.
     distances = np.hypot(x[:, None] - x, y[:, None] - y)

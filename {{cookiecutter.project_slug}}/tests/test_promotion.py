@@ -24,8 +24,9 @@ def filled(month: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = registry.Registry(settings.Settings(**local))
     pipeline = training.fit([month], training.TrainParams(max_rounds=5))
     example = data.read([month])[0].head(5)
+    kinds = ("params", "tags", "documents", "figures", "datasets")
+    nothing: dict[str, Any] = {kind: {} for kind in kinds}
     for metrics in ({"test_rmse": 6.0}, {"test_rmse": 5.0}, {}):
-        nothing: dict[str, Any] = {"params": {}, "tags": {}, "figures": {}, "datasets": {}}
         store.register(store.log(pipeline, example, metrics=metrics, **nothing))
     return folder
 

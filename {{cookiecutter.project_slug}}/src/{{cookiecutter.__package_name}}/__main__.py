@@ -7,6 +7,9 @@ from cyclopts import App
 
 app = App(name="uv run poe", help=__doc__, version_flags=[])
 app.command(f"{__package__}.flows:train")
+app.command(f"{__package__}.flows:score")
+app.command(f"{__package__}.flows:monitor")
+app.command(f"{__package__}.flows:retrain")
 app.command(f"{__package__}.registry:promote")
 app.command(f"{__package__}.deployment:deploy")
 app.command(f"{__package__}.deployment:worker")
@@ -23,6 +26,19 @@ def main() -> None:
         app(result_action="return_value")
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
+    except Exception as error:
+        # By their names, because `--help` need not wait for MLflow's import.
+        if type(error).__module__ == "mlflow.exceptions":
+            sys.exit(f"error: MLflow failed ({_cause(error)}); look at its server or its disk")
+        if str(error).startswith("Failed to reach API"):
+            sys.exit(f"error: {error}; start the Prefect server, or change PREFECT_API_URL")
+        raise
+
+
+def _cause(error: BaseException) -> str:
+    while error.__cause__:
+        error = error.__cause__
+    return str(error).split("\n")[0]
 
 
 def _is_not_about_failure(record: logging.LogRecord) -> bool:

@@ -1,5 +1,8 @@
 """The only module of flows: in what order."""
 
+from pathlib import Path
+from typing import Literal
+
 from prefect import flow, get_run_logger
 from pydantic import BaseModel, Field
 
@@ -16,6 +19,34 @@ class TrainResult(BaseModel):
     rmse: float
     promoted: bool
     reason: str
+
+
+class ScoreResult(BaseModel):
+    """What was predicted, and where it lies."""
+
+    model_version: int
+    rows: int
+    scored: int
+    files: list[Path]
+
+
+class MonitorResult(BaseModel):
+    """How a month is; `findings` are the PSI by feature, and the share by which the RMSE rose."""
+
+    model_version: int
+    period: str
+    digest: str
+    verdict: Literal["ok", "warn", "fail"]
+    findings: dict[str, float]
+    rmse: float | None = Field(description="The champion's on this month; None without labels")
+
+
+class RetrainResult(BaseModel):
+    """What the month was like, and what came of it; without a training the champion stands."""
+
+    monitoring: MonitorResult
+    training: TrainResult | None = None
+    scoring: ScoreResult | None = None
 
 
 @flow
@@ -57,3 +88,75 @@ def train(
         promoted=verdict.promoted,
         reason=verdict.reason,
     )
+
+
+@flow
+def score(paths: list[str] | None = None) -> ScoreResult:
+    """Predict months with the champion, to parquet files in the folder predictions/.
+
+    Args:
+        paths: Months to predict; by default the newest of the data location.
+    """
+    settings = Settings()
+    champion = tasks.find_champion()
+    paths = paths or [tasks.find_newest(settings.data_location)]
+    folder = settings.checkpoint_dir / "raw"
+    months = [
+        tasks.predict(tasks.fetch(path, folder), path, champion, settings.prediction_dir)
+        for path in paths
+    ]
+    tasks.publish_scores(months, champion)
+    result = ScoreResult(
+        model_version=champion.version,
+        rows=sum(month.rows for month in months),
+        scored=sum(month.scored for month in months),
+        files=[month.path for month in months],
+    )
+    get_run_logger().info(
+        f"Scored {result.scored:,} of {result.rows:,} rows with version {champion.version}"
+    )
+    return result
+
+
+@flow
+def monitor(path: str | None = None, alarm: bool = True) -> MonitorResult:
+    """Compare a month with what the champion learnt from, and its error with that of its test.
+
+    Args:
+        path: Month to look at; by default the newest of the data location.
+        alarm: Emit the drift event, which starts a retraining, if the verdict is "fail".
+    """
+    settings = Settings()
+    champion = tasks.find_champion()
+    path = path or tasks.find_newest(settings.data_location)
+    raw = tasks.fetch(path, settings.checkpoint_dir / "raw")
+    found = tasks.inspect(raw, path, champion)
+    tasks.publish_inspection(found, champion)
+    if alarm and found.verdict == "fail":
+        tasks.raise_alarm(found, champion)
+    get_run_logger().info(f"{found.period}, beside version {champion.version}: {found.verdict}")
+    return MonitorResult(
+        model_version=champion.version,
+        period=found.period,
+        digest=found.digest,
+        verdict=found.verdict,
+        findings={name: finding.value for name, finding in found.findings.items()},
+        rmse=found.rmse,
+    )
+
+
+@flow
+def retrain(force: bool = False) -> RetrainResult:
+    """Train if the newest month is no longer what the champion learnt from; then score it.
+
+    Args:
+        force: Train whatever the month is like.
+    """
+    # An alarm from here would start the next retraining.
+    seen = monitor(alarm=False)
+    tested = tasks.find_tested(seen.digest)
+    if not force and (seen.verdict != "fail" or tested):
+        known = f", and version {tested} was tested on it" if tested else ""
+        get_run_logger().info(f"No training: {seen.period} is {seen.verdict}{known}")
+        return RetrainResult(monitoring=seen)
+    return RetrainResult(monitoring=seen, training=train(), scoring=score())

@@ -4,16 +4,32 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from .checkpoints import text_digest
 
 BATCH_ROWS = 250_000
 
 
 class DataError(ValueError):
     """The data cannot be used: says which file, what is wrong and what to do."""
+
+
+def file_name(location: str) -> str:
+    """What a month's file is called, or would be: a table's and a query's have a name as well."""
+    if "://" not in location:
+        return Path(location).name
+    url = urlsplit(location)
+    options = parse_qs(url.query)
+    if "table" in options:
+        return f"{options['table'][0]}.parquet"
+    if "query" in options:
+        return f"query-{text_digest(options['query'][0])}.parquet"
+    return url.path.rsplit("/", 1)[-1]
 
 
 @contextmanager

@@ -177,6 +177,19 @@ class Registry:
         trail = [text for name, text in sorted(tags.items()) if name.startswith(TRAIL)]
         return [Promotion.model_validate_json(text) for text in trail]
 
+    def tested_on(self, digest: str) -> int | None:
+        """The newest version, if its test month has this digest."""
+        newest = self.client.search_model_versions(
+            f"name='{PROJECT}'", max_results=1, order_by=["version_number DESC"]
+        )
+        for found in newest:
+            inputs = self.client.get_run(str(found.run_id)).inputs
+            for given in inputs.dataset_inputs if inputs else ():
+                tags = {tag.key: tag.value for tag in given.tags}
+                if tags["mlflow.data.context"] == "test" and given.dataset.digest == digest:
+                    return int(found.version)
+        return None
+
     def document(self, run_id: str, name: str) -> dict[str, Any]:
         """A JSON document that was logged to an MLflow run."""
         import mlflow

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from . import data
 from .checkpoints import replacing
 from .isolation import Model
-from .parquet import batches, open_month, period_of
+from .parquet import batches, file_name, open_month, period_of
 
 ROWS = 100_000
 """Rows in memory at a time."""
@@ -36,7 +36,7 @@ def score_month(
     Rows that cannot be predicted go to a second file, with the reason; `row` counts the rows of
     the raw month from 0. Raises DataError where the month cannot be used; then no file is left.
     """
-    path = folder / f"{Path(source).stem}.parquet"
+    path = folder / f"{Path(file_name(source)).stem}.parquet"
     rejected: Counter[str] = Counter()
     with (
         open_month(raw, source, data.INPUTS) as file,

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PACKAGE = __package__ or Path(__file__).parent.name
@@ -33,7 +33,12 @@ class Settings(BaseSettings):
 
     data_location: Annotated[str, AfterValidator(_location)] = Field(
         default="data",
-        description="Folder, http(s), s3 or gs URI that holds the months as parquet files.",
+        description="Folder, or http(s), s3, gs or postgresql URI, that holds the months.",
+    )
+    database_password: SecretStr = Field(
+        default=SecretStr(""),
+        validation_alias="PGPASSWORD",
+        description="Password for postgresql://; empty: ~/.pgpass.",
     )
     state_dir: Annotated[Path, AfterValidator(_from_root)] = Field(
         default=ROOT,
@@ -50,11 +55,30 @@ class Settings(BaseSettings):
         lt=1,
         description="Share of the champion's RMSE that a challenger must gain to be promoted.",
     )
+    drift_warn: float = Field(
+        default=0.1, ge=0, description="PSI of a feature above which `monitor` warns."
+    )
+    drift_fail: float = Field(
+        default=0.25, ge=0, description="PSI of a feature above which it asks for a retraining."
+    )
+    error_warn: float = Field(
+        default=0.1,
+        ge=0,
+        description="Share by which the champion's RMSE may rise before `monitor` warns.",
+    )
+    error_fail: float = Field(
+        default=0.25, ge=0, description="Share above which it asks for a retraining."
+    )
 
     @property
     def checkpoint_dir(self) -> Path:
         """Folder of the cleaned months and fitted pipelines."""
         return self.state_dir / "checkpoints"
+
+    @property
+    def prediction_dir(self) -> Path:
+        """Folder of the scored months."""
+        return self.state_dir / "predictions"
 
     @property
     def tracking_uri(self) -> str:

@@ -6,24 +6,28 @@ large reaches the server, and a flow run that is started again goes on from its 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from filelock import FileLock, Timeout
 from prefect import Task, get_run_logger, task
-from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
 from prefect.context import TaskRunContext
+from prefect.events import emit_event
 from prefect.runtime import flow_run, task_run
 from prefect.tasks import exponential_backoff
 
-from .registry import Registry
-from .settings import Settings
+from .registry import Champion, Registry
+from .settings import PROJECT, Settings
 from .training import TrainParams
 
 if TYPE_CHECKING:
     from .data import Month
     from .evaluation import Evaluation, Verdict
+    from .monitoring import Inspection
+    from .scoring import Scores
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,6 +35,15 @@ R = TypeVar("R")
 MINUTE = 60
 HOUR = 60 * MINUTE
 REPORT_KEY = "duration-model-report"
+DRIFT_KEY = "drift-report"
+SCORES_KEY = "scores"
+
+REFERENCE = "reference.json"
+"""The MLflow artifact that says how the training data were spread."""
+
+DRIFT_EVENT = f"{PROJECT}.drift"
+MODEL_RESOURCE = f"prefect-ml.model.{PROJECT}"
+"""The Prefect event that asks for a retraining, and the resource that it is about."""
 
 
 def may_get_better(_task: Any, _run: Any, state: Any) -> bool:
@@ -76,7 +89,9 @@ def cached_by_content(*modules: str) -> dict[str, Any]:
 
 def name_with_file() -> str:
     """Task run name such as "clean trips_2024-01.parquet"."""
-    return f"{task_run.task_name} {task_run.parameters['location'].rsplit('/', 1)[-1]}"
+    from .parquet import file_name
+
+    return f"{task_run.task_name} {file_name(task_run.parameters['location'])}"
 
 
 @contextmanager
@@ -180,8 +195,9 @@ def log(
     """Log the training to MLflow, and return the MLflow run's id."""
     import pandas as pd
 
-    from . import data, report, training
+    from . import data, monitoring, plots, training
 
+    reference = monitoring.make_reference([month.path for month in months])
     predictions = pd.read_parquet(evaluation.predictions)
     metrics = {f"test_{name}": value for name, value in evaluation.metrics}
     metrics |= {f"baseline_{name}": value for name, value in evaluation.baseline}
@@ -194,7 +210,8 @@ def log(
             "prefect.flow_run_id": flow_run.id or "",
             "prefect.flow_run_name": flow_run.name or "",
         },
-        figures=report.training_plots(predictions, evaluation.importance),
+        documents={REFERENCE: reference.model_dump()},
+        figures=plots.training_plots(predictions, evaluation.importance),
         datasets={"train": months, "test": [test]},
     )
 
@@ -259,3 +276,96 @@ def publish(
     create_markdown_artifact(markdown, key=REPORT_KEY, description=verdict.reason)
     if url:
         create_link_artifact(url, key="mlflow-run", link_text="MLflow run", description=run_id)
+
+
+@task(**OUTSIDE)
+def find_newest(data_location: str) -> str:
+    """The newest month of the data location."""
+    from . import sources
+
+    return sources.list_months(data_location)[-1]
+
+
+@task(**OUTSIDE)
+def find_champion() -> Champion:
+    """The champion."""
+    champion = Registry(Settings()).champion()
+    if not champion:
+        raise ValueError(f"{PROJECT}: has no champion yet; train one")
+    return champion
+
+
+@task(task_run_name=name_with_file, **OUTSIDE | {"timeout_seconds": 4 * HOUR})
+def predict(raw: Path, location: str, champion: Champion, folder: Path) -> "Scores":
+    """Predict a month with the champion, to files in a folder."""
+    from . import scoring
+
+    moment = datetime.now(UTC).isoformat(timespec="seconds")
+    about = {"model": PROJECT, "model_version": str(champion.version), "scored_at": moment}
+    with Registry(Settings()).load(champion.version) as model:
+        return scoring.score_month(raw, location, model, folder, about)
+
+
+@task(**OUTSIDE)
+def publish_scores(months: "list[Scores]", champion: Champion) -> None:
+    """Publish the counts as a Prefect artifact."""
+    table = [
+        {
+            "month": month.path.stem,
+            "rows": month.rows,
+            "scored": month.scored,
+            **{f"rejected: {reason}": count for reason, count in month.rejected.items()},
+            "file": str(month.path),
+        }
+        for month in months
+    ]
+    description = f"Predictions of version {champion.version}"
+    create_table_artifact(table, key=SCORES_KEY, description=description)
+
+
+@task(task_run_name=name_with_file, **OUTSIDE | {"timeout_seconds": 4 * HOUR})
+def inspect(raw: Path, location: str, champion: Champion) -> "Inspection":
+    """Judge a month by what the champion learnt from, and by its error."""
+    from . import drift, monitoring
+
+    settings = Settings()
+    registry = Registry(settings)
+    with registry.load(champion.version) as model:
+        return monitoring.inspect(
+            raw,
+            location,
+            drift.Reference.model_validate(registry.document(champion.run_id, REFERENCE)),
+            model,
+            test_rmse=champion.metrics["test_rmse"],
+            psi_limits=(settings.drift_warn, settings.drift_fail),
+            rmse_limits=(settings.error_warn, settings.error_fail),
+        )
+
+
+@task(**OUTSIDE)
+def publish_inspection(inspection: "Inspection", champion: Champion) -> None:
+    """Publish the report on a month as a Prefect artifact."""
+    from . import report
+
+    markdown = report.drift_report(inspection, champion.version)
+    create_markdown_artifact(markdown, key=DRIFT_KEY, description=inspection.verdict)
+
+
+@task(cache_policy=NO_CACHE)
+def raise_alarm(inspection: "Inspection", champion: Champion) -> None:
+    """Tell Prefect that a month is not what the champion learnt from; an automation may act."""
+    emit_event(
+        DRIFT_EVENT,
+        resource={"prefect.resource.id": MODEL_RESOURCE, "prefect.resource.name": PROJECT},
+        payload={
+            "period": inspection.period,
+            "model_version": champion.version,
+            "findings": {name: found.value for name, found in inspection.findings.items()},
+        },
+    )
+
+
+@task(**OUTSIDE)
+def find_tested(digest: str) -> int | None:
+    """The newest version, if it was tested on the month with this digest."""
+    return Registry(Settings()).tested_on(digest)

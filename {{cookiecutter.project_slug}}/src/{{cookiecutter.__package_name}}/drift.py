@@ -1,0 +1,91 @@
+"""How far a month is from what the champion learnt from."""
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+QUANTILES, CATEGORIES = 10, 50
+"""Bins of a number; and of a category, whose rarer values share one."""
+
+Counts = NDArray[np.int64]
+Judgement = Literal["ok", "warn", "fail"]
+Limits = tuple[float, float]
+"""Above the first a value is a warning, above the second a failure."""
+
+
+class Bins(BaseModel):
+    """How the training rows spread over the values of a feature.
+
+    The bins are the categories and then all others, or the intervals between the edges; the last
+    one is for missing values.
+    """
+
+    categories: list[float] = []
+    edges: list[float] = []
+    counts: list[int] = []
+
+    @property
+    def array(self) -> Counts:
+        """The training rows in each bin."""
+        return np.array(self.counts)
+
+    def count(self, values: pd.Series) -> Counts:
+        """How many of the values, of shape (n,), lie in each bin."""
+        last = len(self.categories or self.edges) + 1
+        if self.categories:
+            bins = pd.Index(self.categories).get_indexer(pd.Index(values))
+            bins[bins < 0] = last - 1
+        else:
+            bins = np.searchsorted(self.edges, values)
+        bins[values.isna()] = last
+        return np.bincount(bins, minlength=last + 1)
+
+
+class Reference(BaseModel):
+    """The bins of each feature of a model's training data."""
+
+    features: dict[str, Bins]
+
+
+def make_bins(values: pd.Series, is_category: bool) -> Bins:
+    """Bins for the values of a feature, of shape (n,)."""
+    found, counts = np.unique(values.dropna(), return_counts=True)
+    if is_category or len(found) <= CATEGORIES:
+        top = np.argsort(-counts, kind="stable")[:CATEGORIES]
+        bins = Bins(categories=found[top].tolist())
+    else:
+        steps = np.linspace(0, 1, QUANTILES + 1)[1:-1]
+        bins = Bins(edges=np.unique(values.quantile(steps)).tolist())
+    bins.counts = bins.count(values).tolist()
+    return bins
+
+
+def judge(value: float, limits: Limits, noise: float = 0) -> Judgement:
+    """The judgement on a value; one that may be noise is ok."""
+    warn, fail = limits
+    if value <= max(warn, noise):
+        return "ok"
+    return "fail" if value > fail else "warn"
+
+
+def psi(expected: Counts, found: Counts) -> float:
+    """Population stability index of two samples, counted in the same bins.
+
+    Half a row more in each bin keeps an empty one from making it infinite.
+    """
+    p, q = expected + 0.5, found + 0.5
+    p, q = p / p.sum(), q / q.sum()
+    return float(np.sum((q - p) * np.log(q / p)))
+
+
+def noise(expected: Counts, found: Counts) -> float:
+    """The PSI that one pair of samples of these sizes in a thousand has by chance.
+
+    Without drift it is chi-squared over the rows (Yurdakul and Naranjo 2020).
+    """
+    freedom = np.count_nonzero(expected + found) - 1
+    rows = 1 / (1 / expected.sum() + 1 / found.sum())
+    return float((freedom + 3.1 * np.sqrt(2 * freedom)) / rows)

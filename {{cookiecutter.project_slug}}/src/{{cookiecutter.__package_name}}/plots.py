@@ -1,0 +1,78 @@
+"""Plots of a training."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from .data import NOUN, TARGET, TIME, UNIT
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BLUE, ORANGE = "#0072B2", "#D55E00"
+"""Two colours that everybody can tell apart, in print too (Okabe and Ito 2008)."""
+
+
+def training_plots(
+    predictions: "pd.DataFrame", importance: Mapping[str, float]
+) -> dict[str, Figure]:
+    """Plots by name, from the test rows' time, actual value and prediction."""
+    actual, predicted = predictions["actual"].to_numpy(), predictions["predicted"].to_numpy()
+    hours = predictions[TIME].dt.hour.to_numpy()
+    return {
+        "actual_vs_predicted": _actual_vs_predicted(actual, predicted),
+        "residuals_by_hour": _residuals_by_hour(hours, predicted - actual),
+        "importance": _importance(importance),
+    }
+
+
+def _actual_vs_predicted(actual: Any, predicted: Any) -> Figure:
+    figure = Figure(figsize=(6, 5.4), layout="constrained")
+    axes = figure.add_subplot()
+    limits = float(min(0, actual.min(), predicted.min())), float(max(actual.max(), predicted.max()))
+    cells = axes.hexbin(
+        actual, predicted, gridsize=60, extent=(*limits, *limits), bins="log", cmap="cividis"
+    )
+    axes.plot(limits, limits, color=ORANGE, linewidth=1.5, label="exact prediction")
+    axes.set(
+        title=f"Actual against predicted {TARGET}, test month",
+        xlabel=f"Actual {TARGET} ({UNIT})",
+        ylabel=f"Predicted {TARGET} ({UNIT})",
+        xlim=limits,
+        ylim=limits,
+        aspect="equal",
+    )
+    axes.legend(loc="upper left")
+    figure.colorbar(cells, label=f"{NOUN.capitalize()} (log scale)")
+    return figure
+
+
+def _residuals_by_hour(hours: Any, residuals: Any) -> Figure:
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    present = np.unique(hours)
+    low, middle, high = np.array(
+        [np.percentile(residuals[hours == hour], [10, 50, 90]) for hour in present]
+    ).T
+    axes.fill_between(present, low, high, color=BLUE, alpha=0.25, label="10th to 90th percentile")
+    axes.plot(present, middle, color=BLUE, marker="o", markersize=4, label="median")
+    axes.axhline(0, color=ORANGE, linewidth=1.5)
+    axes.set(
+        title="Residuals by hour of the day, test month",
+        xlabel="Hour of the day",
+        ylabel=f"Predicted minus actual ({UNIT})",
+        xticks=range(0, 24, 3),
+    )
+    axes.legend(loc="upper right")
+    return figure
+
+
+def _importance(importance: Mapping[str, float]) -> Figure:
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    ordered = sorted(importance.items(), key=lambda item: item[1])
+    axes.barh([name for name, _ in ordered], [100 * gain for _, gain in ordered], color=BLUE)
+    axes.set(title="Feature importance", xlabel="Share of the total gain (%)")
+    return figure

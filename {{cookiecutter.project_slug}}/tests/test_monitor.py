@@ -1,0 +1,135 @@
+"""Drift: neighbouring months pass, whatever their size; a month of another world does not."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from prefect.artifacts import Artifact
+
+from .make_months import make_month
+from .package import data, drift, flows, monitoring, settings, tasks, training
+
+LIMITS = (0.1, 0.25)
+PARAMS = training.TrainParams(max_rounds=20)
+
+
+class Mean:
+    """A model that always says the mean of what it was trained on."""
+
+    def __init__(self, path: Path) -> None:
+        y = data.read_target([path])
+        self.mean, self.rmse = y.mean(), y.std()
+
+    def predict(self, X: pd.DataFrame) -> np.ndarray:
+        return np.full(len(X), self.mean)
+
+
+def write(path: Path, table: pa.Table) -> Path:
+    pq.write_table(table, path)
+    return path
+
+
+def inspect(trained: Path, seen: Path, folder: Path) -> monitoring.Inspection:
+    """What a model of one raw month finds in another."""
+    path = data.clean_month(trained, trained.name, folder / "clean").path
+    reference, model = monitoring.make_reference([path]), Mean(path)
+    return monitoring.inspect(seen, seen.name, reference, model, model.rmse, LIMITS, LIMITS)
+
+
+def test_psi_is_that_of_the_shares() -> None:
+    values = pd.Series([1.0] * 600 + [2.0] * 300 + [np.nan] * 100)
+    bins = drift.make_bins(values, is_category=True)
+    assert bins.count(values).tolist() == [600, 300, 0, 100] == bins.counts
+    other = pd.Series([1.0] * 300 + [2.0] * 600 + [3.0] * 50 + [np.nan] * 50)
+    counts = bins.count(other)
+    assert counts.tolist() == [300, 600, 50, 50]
+    assert drift.psi(bins.array, bins.array) == 0
+    expected = 2 * 0.3 * np.log(2) + 0.05 * np.log(50.5 / 0.5) + 0.05 * np.log(2)
+    assert drift.psi(bins.array, counts) == pytest.approx(expected, rel=0.01)
+
+
+def test_a_number_is_counted_between_its_quantiles() -> None:
+    values = pd.Series(np.arange(1000.0))
+    bins = drift.make_bins(values, is_category=False)
+    assert bins.counts == [100] * 10 + [0]
+    assert bins.count(pd.Series([-5.0, 5000.0, np.nan])).tolist() == [1, *[0] * 8, 1, 1]
+
+
+@pytest.mark.parametrize("rows", [2_000, 10_000, 60_000])
+def test_neighbouring_months_pass_and_other_worlds_fail(rows: int, tmp_path: Path) -> None:
+    first = write(tmp_path / "trips_2024-01.parquet", make_month("2024-01", rows))
+    second = write(tmp_path / "trips_2024-02.parquet", make_month("2024-02", rows))
+    found = inspect(first, second, tmp_path)
+    assert {name: f.judgement for name, f in found.findings.items() if f.judgement != "ok"} == {}
+
+    other = write(tmp_path / "trips_2024-03.parquet", make_month("2024-03", rows, seed=7))
+    found = inspect(first, other, tmp_path)
+    assert found.verdict == "fail"
+    assert found.findings["pickup"].judgement == "fail"
+
+
+def test_a_month_may_drift_in_one_thing(tmp_path: Path) -> None:
+    first = write(tmp_path / "trips_2024-01.parquet", make_month("2024-01", 2_000))
+    table = make_month("2024-02", 2_000, speed=0.5)
+    slower = inspect(first, write(tmp_path / "trips_2024-02.parquet", table), tmp_path)
+    assert [n for n, f in slower.findings.items() if f.judgement == "fail"] == ["RMSE"]
+
+    table = make_month("2024-02", 2_000)
+    index = table.schema.get_field_index("trip_type")
+    table = table.set_column(index, "trip_type", pa.nulls(2_000, pa.float64()))
+    table = table.drop_columns([data.DROPOFF])
+    missing = inspect(first, write(tmp_path / "trips_2024-03.parquet", table), tmp_path)
+    assert [n for n, f in missing.findings.items() if f.judgement == "fail"] == ["trip_type"]
+    assert missing.rmse is None
+
+
+@pytest.mark.skipif("REAL_MONTHS" not in os.environ, reason="REAL_MONTHS names no folder")
+def test_real_months(tmp_path: Path) -> None:
+    folder = Path(os.environ["REAL_MONTHS"])
+    then, before, now, after = (
+        folder / f"green_tripdata_{month}.parquet"
+        for month in ("2021-01", "2021-02", "2023-01", "2023-02")
+    )
+    assert inspect(then, before, tmp_path).verdict == "ok"
+    assert inspect(now, after, tmp_path).verdict == "ok"
+    drifted = inspect(before, now, tmp_path).findings
+    assert drifted["pickup"].judgement == drifted["dropoff"].judgement == "fail"
+
+
+@pytest.mark.usefixtures("prefect_harness")
+def test_a_drifted_month_is_learnt_once(
+    months: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state_dir: Path
+) -> None:
+    with pytest.raises(ValueError, match="has no champion yet"):
+        flows.score()
+    flows.train(months[:2], months[2], PARAMS)
+    for path in months:
+        (tmp_path / Path(path).name).symlink_to(path)
+    monkeypatch.setenv(f"{settings.PACKAGE.upper()}_DATA_LOCATION", str(tmp_path))
+    calm = flows.retrain()
+    assert calm.monitoring.verdict == "ok"
+    assert calm.training is None
+
+    write(tmp_path / "trips_2024-04.parquet", make_month("2024-04", 2_000, seed=7))
+    stirred = flows.retrain()
+    assert stirred.monitoring.verdict == "fail"
+    report: Any = Artifact.get(tasks.DRIFT_KEY)
+    assert "# 2024-04: fail" in report.data
+    assert "| `pickup` |" in report.data
+    assert stirred.training
+    assert stirred.training.model_version == 2
+    assert stirred.scoring
+    assert stirred.scoring.files == [state_dir / "predictions" / "trips_2024-04.parquet"]
+    assert stirred.scoring.model_version == (2 if stirred.training.promoted else 1)
+    metadata = pq.read_schema(stirred.scoring.files[0]).metadata
+    assert metadata[b"model_version"] == str(stirred.scoring.model_version).encode()
+    assert metadata[b"scored_at"]
+
+    again = flows.retrain()
+    assert again.monitoring.verdict == "fail"
+    assert again.training is None
