@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from .conftest import BakedProject
@@ -70,6 +72,38 @@ def stop(started: subprocess.Popen[bytes]) -> None:
             os.killpg(started.pid, kind)
         with suppress(subprocess.TimeoutExpired):
             started.wait(seconds)
+
+
+def processes_with(mark: str) -> dict[int, str]:
+    """Ids and command lines of the processes with a text in their environment (Linux)."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            environment = (folder / "environ").read_bytes()
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            if mark.encode() in environment and command:
+                found[int(folder.name)] = command
+    return found
+
+
+@contextmanager
+def sink() -> Iterator[tuple[str, list[str]]]:
+    """An HTTP server's address, and the bodies of what is posted there."""
+    bodies: list[str] = []
+
+    class Keeper(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Keeper) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", bodies
+        server.shutdown()
 
 
 @dataclass

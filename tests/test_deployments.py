@@ -1,18 +1,21 @@
 """Deployments at work: a real server, a real worker, and what the flow runs leave behind."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from .conftest import BakedProject
-from .services import PrefectServer, prefect_server, process, wait_until
+from .services import PrefectServer, prefect_server, process, processes_with, sink, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -25,6 +28,18 @@ versions = client.search_model_versions("name = 'taxi-duration'")
 champion = client.get_model_version_by_alias("taxi-duration", "champion")
 runs = {v.version: client.get_run(v.run_id).data.tags["prefect.flow_run_id"] for v in versions}
 print(json.dumps({"champion": str(champion.version), "flow_runs": runs}))
+"""
+BLOCK = """
+import sys
+from prefect.blocks.notifications import CustomWebhookNotificationBlock as Webhook
+Webhook(name="sink", url=sys.argv[1], json_data={"text": "{{body}}"}).save("sink")
+"""
+SHORTEN = """
+from datetime import timedelta
+from prefect.automations import Automation
+rescue = Automation.read(name="taxi-duration: mark dead flow runs as crashed")
+rescue.trigger.within = timedelta(seconds=60)
+rescue.update()
 """
 
 
@@ -48,9 +63,9 @@ class Deployed:
         self.run("poe", "worker", "--run-once")
 
     @contextmanager
-    def worker(self) -> Iterator[None]:
+    def worker(self, **env: str) -> Iterator[None]:
         """A worker that goes on."""
-        env = self.project.environment(**self.env)
+        env = self.project.environment(**self.env, **env)
         log = self.project.home / "worker.log"
         with process("uv", "run", "poe", "worker", cwd=self.project.path, env=env, log=log):
             yield
@@ -119,6 +134,37 @@ def test_trainings_at_once_take_turns(local: Deployed) -> None:
     assert first[1] < second[0]
     assert second[1] < third[0]
     assert {*flow_runs} <= {*local.store()["flow_runs"].values()}
+
+
+def test_failed_and_dead_flow_runs_are_told_of(local: Deployed) -> None:
+    with sink() as (url, told):
+        local.run("python", "-c", BLOCK, url)
+        for _ in range(3):
+            local.run("poe", "automations", "--notify", "custom-webhook/sink")
+        names = [automation["name"] for automation in local.server.post("automations/filter")]
+        assert sorted(names) == [
+            "taxi-duration: mark dead flow runs as crashed",
+            "taxi-duration: tell of failed flow runs",
+        ]
+
+        failed = local.server.start("train/ad-hoc", test_path="/nowhere/trips_2024-03.parquet")
+        local.work()
+        assert local.server.state(failed) == "FAILED"
+        wait_until(lambda: told, "a notification")
+        assert "Failed" in told[0]
+        assert failed in told[0]
+
+        local.run("python", "-c", SHORTEN)
+        dead, mark = local.server.start("train/ad-hoc"), str(uuid4())
+        with local.worker(MARK=mark, PREFECT_FLOWS_HEARTBEAT_FREQUENCY="30"):
+            wait_until(lambda: local.server.state(dead) == "RUNNING", "a training")
+            for process_id in processes_with(mark):
+                os.kill(process_id, signal.SIGKILL)
+        wait_until(lambda: len(told) > 1, "a second notification")
+        assert local.server.state(dead) == "CRASHED"
+        assert "Crashed" in told[1]
+        assert dead in told[1]
+        assert len(told) == 2
 
 
 def test_a_schedule_fires(local: Deployed) -> None:

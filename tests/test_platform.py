@@ -17,7 +17,15 @@ from uuid import uuid4
 import pytest
 
 from .conftest import BakedProject
-from .services import PrefectServer, answers, free_port, prefect_server, stop, wait_until
+from .services import (
+    PrefectServer,
+    answers,
+    free_port,
+    prefect_server,
+    processes_with,
+    stop,
+    wait_until,
+)
 
 pytestmark = [
     pytest.mark.slow,
@@ -61,14 +69,8 @@ class Platform:
 
     def processes(self) -> dict[int, str]:
         """Ids and command lines of its processes, in whatever session or group."""
-        found = {}
-        for folder in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):
-                marked = self.mark.encode() in (folder / "environ").read_bytes()
-                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                if marked and command and not command.startswith("script "):
-                    found[int(folder.name)] = command
-        return found
+        found = processes_with(self.mark)
+        return {process: found[process] for process in found.keys() - {self.terminal.pid}}
 
     def check_ended(self) -> None:
         self.terminal.wait(timeout=60)
