@@ -102,7 +102,7 @@ def test_other_data_takes_the_place_of_the_example(fresh: BakedProject) -> None:
     src = fresh.path / "src" / fresh.package
     replace(src / "data.py", DATA, named)
     replace(src / "features.py", FEATURES, named)
-    fresh.run("uv", "run", "ruff", "check", "src")
+    fresh.run("uv", "run", "ruff", "check", str(src / "data.py"), str(src / "features.py"))
     fresh.run("uv", "run", "mypy", "src")
     fit = fresh.run(*command.split())
     assert re.search(r"\b4 passed", fit.stdout)

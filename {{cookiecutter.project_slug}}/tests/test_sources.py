@@ -1,7 +1,8 @@
 """Which months are chosen, and how they are fetched from elsewhere."""
 
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -49,6 +50,44 @@ def test_months_are_listed_and_fetched_over_http(
     assert [path.name for path in tmp_path.iterdir()] == [copy.name]
 
 
-def test_what_a_protocol_needs_is_told() -> None:
+def test_what_a_protocol_needs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(parquet.DataError, match="s3fs"):
         sources.list_months("s3://bucket/months")
+    monkeypatch.setitem(sys.modules, "adbc_driver_postgresql", None)
+    with pytest.raises(parquet.DataError, match="uv sync --group postgres"):
+        sources.fetch("postgresql://me@nowhere/trips?table=trips_2024_01", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("location", "name"),
+    [
+        ("data/trips_2024-01.parquet", "trips_2024-01.parquet"),
+        ("https://host/months/trips_2024-01.parquet?v=2", "trips_2024-01.parquet"),
+        ("postgresql://me@host/trips?sslmode=require&table=trips_2024_01", "trips_2024_01.parquet"),
+        ("postgresql://me@host/trips?query=SELECT%201", "query-e004ebd5b5532a4b.parquet"),
+    ],
+)
+def test_every_month_has_a_name(location: str, name: str) -> None:
+    assert parquet.file_name(location) == name
+    if "2024" in name:
+        assert sources.month_in_name(location) == "2024-01"
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "postgresql://me:hunter2@host/trips?table=trips_2024_01",
+        "postgresql://host/trips?table=trips_2024_01&user=me&password=hunter2",
+        "https://me:hunter2@host/trips_2024-01.parquet",
+    ],
+)
+def test_a_location_holds_no_password(location: str, tmp_path: Path) -> None:
+    uses: list[Callable[[], object]] = [
+        lambda: sources.choose_months([location], None, "data"),
+        lambda: sources.list_months(location),
+        lambda: sources.fetch(location, tmp_path),
+    ]
+    for use in uses:
+        with pytest.raises(parquet.DataError, match="holds a password") as caught:
+            use()
+        assert "hunter2" not in str(caught.value)

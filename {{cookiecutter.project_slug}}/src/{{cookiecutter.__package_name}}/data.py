@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from .checkpoints import file_digest, replacing
-from .parquet import DataError, batches, open_month, period_of
+from .parquet import DataError, batches, file_name, open_month, period_of
 
 PICKUP = "lpep_pickup_datetime"
 DROPOFF = "lpep_dropoff_datetime"
@@ -112,7 +112,7 @@ def clean_month(raw: Path, source: str, folder: Path) -> Month:
     Raises DataError where the file cannot be used; then no checkpoint is left.
     """
     digest = file_digest(raw)
-    path = folder / f"{Path(source).stem}-{digest}.parquet"
+    path = folder / f"{Path(file_name(source)).stem}-{digest}.parquet"
     with open_month(raw, source, SCHEMA) as file:
         period = period_of(file, TIME, source)
         dropped: Counter[str] = Counter()

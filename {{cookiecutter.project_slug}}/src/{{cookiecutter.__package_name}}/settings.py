@@ -40,6 +40,10 @@ class Settings(BaseSettings):
         validation_alias="PGPASSWORD",
         description="Password for postgresql://; empty: ~/.pgpass.",
     )
+    database_secret: str = Field(
+        default="",
+        description="Prefect Secret block with the password for postgresql://; empty: libpq's own.",
+    )
     state_dir: Annotated[Path, AfterValidator(_from_root)] = Field(
         default=ROOT,
         description="Folder for what must outlive a flow run: checkpoints and MLflow's store.",

@@ -1,14 +1,18 @@
-"""Where the months come from: a folder, http(s), s3 or gs."""
+"""Where the months come from: a folder, http(s), s3, gs, or a PostgreSQL database."""
 
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from .checkpoints import replacing, text_digest
-from .parquet import DataError
+from .parquet import DataError, file_name
 
+MONTH = re.compile(r"(?<!\d)(\d{4})[-_](0[1-9]|1[0-2])(?!\d)")
+
+DATABASE = "postgresql://"
 CONNECT_SECONDS, READ_SECONDS = 10, 30
 
 
@@ -20,6 +24,8 @@ def choose_months(
     What is not given comes from the data location: the newest month for the test, and for the
     training those before it. Raises DataError if that leaves nothing.
     """
+    for given in (*(train or ()), test or ""):
+        _refuse_password(given)
     found = [] if train and test else list_months(data_location)
     test = test or found[-1]
     if not train:
@@ -30,34 +36,68 @@ def choose_months(
 
 
 def list_months(location: str) -> list[str]:
-    """The parquet files of a folder or URI, oldest month first."""
-    if "://" not in location:
-        return sorted((str(path) for path in Path(location).glob("*.parquet")), key=month_in_name)
-    filesystem, root = _filesystem(location)
-    with _reaching(location):
-        # Not `glob`, which takes a server that does not answer for an empty folder.
-        found = filesystem.ls(f"{root.rstrip('/')}/", detail=False)
-    months = [filesystem.unstrip_protocol(path) for path in found if path.endswith(".parquet")]
+    """The months of a folder, URI or database, oldest first; DataError if there are none."""
+    _refuse_password(location)
+    if location.startswith(DATABASE):
+        return _list_tables(location)
+    if "://" in location:
+        filesystem, root = _filesystem(location)
+        with _reaching(location):
+            # Not `glob`, which takes a server that does not answer for an empty folder.
+            found = filesystem.ls(f"{root.rstrip('/')}/", detail=False)
+        months = [filesystem.unstrip_protocol(path) for path in found if path.endswith(".parquet")]
+    else:
+        months = [str(path) for path in Path(location).glob("*.parquet")]
+    if not months:
+        raise DataError(f"{location}: no parquet files; add months or set the data location")
     return sorted(months, key=month_in_name)
 
 
 def month_in_name(location: str) -> str:
-    """The yyyy-mm in a file's name. Raises DataError if there is none."""
-    found = re.search(r"(?<!\d)\d{4}-(0[1-9]|1[0-2])(?!\d)", location.rsplit("/", 1)[-1])
+    """The yyyy-mm in a file's or table's name. Raises DataError if there is none."""
+    found = MONTH.search(file_name(location))
     if not found:
         raise DataError(f"{location}: no month in its name; call it like trips_2024-01.parquet")
-    return found[0]
+    return f"{found[1]}-{found[2]}"
 
 
 def fetch(location: str, folder: Path) -> Path:
     """A local copy of a month, in `folder`; a local file stays where it is."""
+    _refuse_password(location)
     if "://" not in location:
         return Path(location)
+    copy = folder / f"{text_digest(location)}-{file_name(location)}"
+    if location.startswith(DATABASE):
+        from . import database
+
+        with _reaching(location), replacing(copy) as temporary:
+            database.copy(location, temporary)
+        return copy
     filesystem, path = _filesystem(location)
-    copy = folder / f"{text_digest(location)}-{location.rsplit('/', 1)[-1]}"
     with _reaching(location), replacing(copy) as temporary:
         filesystem.get_file(path, str(temporary))
     return copy
+
+
+def _list_tables(location: str) -> list[str]:
+    from . import database
+
+    with _reaching(location):
+        tables = database.list_tables(location)
+    months = [table for table in tables if MONTH.search(file_name(table))]
+    if not months:
+        raise DataError(f"{location}: no table with a month in its name, such as trips_2024_01")
+    return sorted(months, key=month_in_name)
+
+
+def _refuse_password(location: str) -> None:
+    """Raise DataError if a location holds one: logs, Prefect and MLflow keep locations."""
+    url = urlsplit(location)
+    if "://" in location and (url.password or "password" in parse_qs(url.query)):
+        raise DataError(
+            f"{url.scheme}://{url.hostname}: holds a password, which logs would keep; give it "
+            "in the environment (for postgresql: PGPASSWORD or ~/.pgpass)"
+        )
 
 
 @contextmanager

@@ -4,6 +4,7 @@ Tasks hand each other paths, ids and small values, never DataFrames: so caching 
 large reaches the server, and a flow run that is started again goes on from its checkpoints.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from filelock import FileLock, Timeout
 from prefect import Task, get_run_logger, task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.blocks.system import Secret
 from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
 from prefect.context import TaskRunContext
 from prefect.events import emit_event
@@ -114,6 +116,13 @@ def one_at_a_time() -> Iterator[None]:
         lock.release()
 
 
+def unlock_database() -> None:
+    """Give libpq the password that a Prefect Secret block keeps, if Settings name one."""
+    if name := Settings().database_secret:
+        block: Any = Secret.load(name)
+        os.environ["PGPASSWORD"] = block.get()
+
+
 @task(**OUTSIDE)
 def find_months(
     train_paths: list[str] | None, test_path: str | None, data_location: str
@@ -121,6 +130,7 @@ def find_months(
     """The months to train on and the one to test on: those given, or those of the data location."""
     from . import sources
 
+    unlock_database()
     return sources.choose_months(train_paths, test_path, data_location)
 
 
@@ -129,6 +139,7 @@ def fetch(location: str, folder: Path) -> Path:
     """A local copy of a month; a local file stays where it is."""
     from . import sources
 
+    unlock_database()
     return sources.fetch(location, folder)
 
 
@@ -283,6 +294,7 @@ def find_newest(data_location: str) -> str:
     """The newest month of the data location."""
     from . import sources
 
+    unlock_database()
     return sources.list_months(data_location)[-1]
 
 
