@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PACKAGE = __package__ or Path(__file__).parent.name
@@ -34,11 +34,6 @@ class Settings(BaseSettings):
     data_location: Annotated[str, AfterValidator(_location)] = Field(
         default="data",
         description="Folder, or http(s), s3, gs or postgresql URI, that holds the months.",
-    )
-    database_password: SecretStr = Field(
-        default=SecretStr(""),
-        validation_alias="PGPASSWORD",
-        description="Password for postgresql://; empty: ~/.pgpass.",
     )
     database_secret: str = Field(
         default="",
