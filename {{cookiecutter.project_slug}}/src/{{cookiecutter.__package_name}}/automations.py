@@ -1,4 +1,4 @@
-"""Automations: what the Prefect server does when a flow run of this project dies or fails."""
+"""Automations: what the Prefect server does when a flow run dies or fails, or a month drifts."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -9,6 +9,7 @@ from prefect.automations import (
     EventTrigger,
     Posture,
     ResourceSpecification,
+    RunDeployment,
     SendNotification,
 )
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -17,7 +18,9 @@ from prefect.exceptions import ObjectNotFound
 
 from .deployment import check_api_url
 from .settings import PROJECT
+from .tasks import DRIFT_EVENT, MODEL_RESOURCE
 
+RETRAINING = "retrain/on-drift"
 OF_THIS_PROJECT = ResourceSpecification({"prefect.resource.id": f"prefect.tag.{PROJECT}"})
 """Flow runs of the deployments, which all have the project's name as a tag."""
 
@@ -31,14 +34,14 @@ MESSAGE = """\
 
 
 def automations(notify: str = "") -> None:
-    """Set the server's automations: mark dead flow runs as crashed, and tell of failures.
+    """Set the server's automations: rescue dead flow runs, retrain on drift, tell of failures.
 
     Args:
         notify: Block to tell of failures through, as type/name, such as slack-webhook/team.
     """
     check_api_url()
     with get_client(sync_client=True) as client:
-        wanted = [rescue()]
+        wanted = [rescue(), retraining(_deployment_id(client, RETRAINING))]
         if notify:
             wanted.append(notification(_block_id(client, notify)))
         for automation in wanted:
@@ -70,6 +73,23 @@ def rescue() -> AutomationCore:
     )
 
 
+def retraining(deployment: UUID) -> AutomationCore:
+    """Start a deployment of `retrain` on the event that `monitor` emits."""
+    return AutomationCore(
+        name=f"{PROJECT}: retrain on drift",
+        trigger=EventTrigger(
+            match=ResourceSpecification({"prefect.resource.id": MODEL_RESOURCE}),
+            expect={DRIFT_EVENT},
+            posture=Posture.Reactive,
+        ),
+        actions=[
+            RunDeployment(
+                source="selected", deployment_id=deployment, parameters=None, job_variables=None
+            )
+        ],
+    )
+
+
 def notification(block: UUID) -> AutomationCore:
     """Tell of a failed or crashed flow run through a notification block."""
     return AutomationCore(
@@ -86,6 +106,13 @@ def notification(block: UUID) -> AutomationCore:
             )
         ],
     )
+
+
+def _deployment_id(client: SyncPrefectClient, name: str) -> UUID:
+    try:
+        return client.read_deployment_by_name(name).id
+    except ObjectNotFound as error:
+        raise ValueError(f"{name}: not deployed yet; run `uv run poe deploy`") from error
 
 
 def _block_id(client: SyncPrefectClient, block: str) -> UUID:
