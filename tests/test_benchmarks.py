@@ -12,10 +12,11 @@ SMALLEST = {
     "bake": [],
     "first": [],
     "orchestration": [],
+    "scoring": ["--rows", "2000"],
     "startup": [],
     "training": ["--rows", "2000"],
 }
-ROWS = {"bake": 3, "first": 5, "orchestration": 5, "startup": 7, "training": 4}
+ROWS = {"bake": 3, "first": 5, "orchestration": 5, "scoring": 2, "startup": 7, "training": 4}
 
 
 def test_every_benchmark_is_run_here() -> None:

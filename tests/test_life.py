@@ -1,0 +1,130 @@
+"""A model's life: a month drifts, the event starts a retraining, and a person rolls it back."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import BakedProject
+from .services import PrefectServer, prefect_server, process, wait_until
+
+pytestmark = pytest.mark.slow
+
+MAKE = """
+import sys
+from pathlib import Path
+import pyarrow.parquet as pq
+from tests.make_months import make_month
+path, seed = Path(sys.argv[1]), int(sys.argv[2])
+pq.write_table(make_month(path.stem[-7:], 2_000, seed=seed), path)
+"""
+WORLD, OTHER_WORLD = 2024, 7
+
+
+@dataclass
+class Life:
+    """A project whose months change, deployed to a server that has its automations."""
+
+    project: BakedProject
+    server: PrefectServer
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {"PREFECT_API_URL": self.server.url, "PREFECT_WORKER_QUERY_SECONDS": "1"}
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return self.project.run("uv", "run", *command, check=check, **self.env)
+
+    def add_month(self, month: str, seed: int) -> None:
+        path = self.project.path / "data" / f"trips_{month}.parquet"
+        self.run("python", "-c", MAKE, str(path), str(seed))
+
+    @contextmanager
+    def worker(self) -> Iterator[None]:
+        env = self.project.environment(**self.env)
+        log = self.project.home / "worker.log"
+        with process("uv", "run", "poe", "worker", cwd=self.project.path, env=env, log=log):
+            yield
+
+    def monitor(self) -> None:
+        """Run monitor/daily to its end."""
+        self.server.wait_for(self.server.start("monitor/daily"))
+
+    def flow_runs(self, **wanted: Any) -> list[Any]:
+        return list(self.server.post("flow_runs/filter", sort="START_TIME_ASC", **wanted))
+
+    def retrainings(self) -> list[Any]:
+        return self.flow_runs(deployments={"name": {"any_": ["on-drift"]}})
+
+    def alarms(self) -> list[Any]:
+        """The drift events that the server has."""
+        wanted = {"event": {"name": [f"{self.project.slug}.drift"]}}
+        return list(self.server.post("events/filter", filter=wanted)["events"])
+
+
+@pytest.fixture
+def life(fresh: BakedProject, project: BakedProject, tmp_path: Path) -> Iterator[Life]:
+    fresh.run("uv", "sync", "--quiet")
+    for month in (fresh.path / "data").iterdir():
+        month.unlink()
+    with prefect_server(project, tmp_path) as server:
+        life = Life(fresh, server)
+        for month in ("2024-01", "2024-02", "2024-03"):
+            life.add_month(month, WORLD)
+        life.run("poe", "train", "--params.max-rounds", "20")
+        yield life
+
+
+def test_drift_starts_a_retraining_and_a_person_rolls_it_back(life: Life) -> None:
+    refused = life.run("poe", "automations", check=False)
+    assert refused.stderr.splitlines()[-1].startswith("error: retrain/on-drift: not deployed yet")
+    life.run("poe", "deploy")
+    life.run("poe", "automations")
+    with life.worker():
+        life.add_month("2024-04", WORLD)
+        life.monitor()
+        assert not life.alarms()
+
+        life.add_month("2024-05", OTHER_WORLD)
+        life.monitor()
+        wait_until(life.retrainings, "a retraining")
+        [retraining] = life.retrainings()
+        life.server.wait_for(retraining["id"])
+        steps = life.flow_runs(flow_runs={"parent_flow_run_id": {"any_": [retraining["id"]]}})
+        assert [step["state"]["type"] for step in steps] == ["COMPLETED"] * 3
+        assert (life.project.path / "predictions" / "trips_2024-05.parquet").exists()
+        # It looked at the same month, and did not start the next one by that.
+        assert len(life.alarms()) == 1
+        assert len(life.retrainings()) == 1
+
+    told = life.run("poe", "promote", "--version", "2", "--reason", "try it").stdout
+    assert "is version 2" in told
+    told = life.run("poe", "promote", "--version", "1", "--reason", "it was better").stdout
+    assert "is version 1 (it was version 2)" in told
+    refused = life.run("poe", "promote", "--version", "9", check=False)
+    error = f"error: version 9 of {life.project.slug}: is not there; look at the versions in MLflow"
+    assert refused.stderr.splitlines()[-1] == error
+
+
+@pytest.mark.skipif("REAL_MONTHS" not in os.environ, reason="REAL_MONTHS names no folder")
+def test_real_months_drift_over_two_years_not_over_one_month(
+    fresh: BakedProject, project: BakedProject, tmp_path: Path
+) -> None:
+    fresh.run("uv", "sync", "--quiet")
+    with prefect_server(project, tmp_path) as server:
+        life = Life(fresh, server)
+        folder = Path(os.environ["REAL_MONTHS"])
+        then, before, now = (
+            str(folder / f"green_tripdata_{month}.parquet")
+            for month in ("2021-01", "2021-02", "2023-01")
+        )
+        months = ("--train-paths", then, "--test-path", before)
+        life.run("poe", "train", *months, "--params.max-rounds", "20")
+        for month, verdict in ((before, "ok"), (now, "fail")):
+            told = life.run("poe", "monitor", "--path", month)
+            assert f"beside version 1: {verdict}" in told.stdout + told.stderr
