@@ -35,6 +35,10 @@ class BakedProject:
 
     path: Path
     home: Path
+    venv: Path | None = None
+
+    def __post_init__(self) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
 
     @property
     def slug(self) -> str:
@@ -51,7 +55,8 @@ class BakedProject:
         return sorted(path.as_posix() for path in paths if path.parts[0] != ".git")
 
     def environment(self, **env: str) -> dict[str, str]:
-        return clean_environment(self.home) | env
+        shared = {"UV_PROJECT_ENVIRONMENT": str(self.venv)} if self.venv else {}
+        return clean_environment(self.home) | shared | env
 
     def run(
         self, *command: str, check: bool = True, timeout: float = 600, **env: str
@@ -125,7 +130,18 @@ def project(bake: Callable[..., BakedProject]) -> BakedProject:
 
 @pytest.fixture
 def fresh(project: BakedProject, tmp_path: Path) -> BakedProject:
-    """A copy of the default project with the same environment, for tests that change it."""
+    """A copy of the default project in the same environment, for tests that change it."""
     copy = tmp_path / project.slug
     shutil.copytree(project.path, copy, ignore=shutil.ignore_patterns(".venv"), symlinks=True)
-    return BakedProject(copy, tmp_path / "home")
+    # One environment is compiled once; uv installs the copy in it in place of the other.
+    return BakedProject(copy, tmp_path / "home", project.path / ".venv")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was counted, beside the tests."""
+    from .baking import COUNTS
+
+    if any(COUNTS.values()):
+        terminalreporter.section("answers")
+        for kind, number in COUNTS.items():
+            terminalreporter.line(f"{kind:>10}: {number:,}")
