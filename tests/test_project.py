@@ -91,7 +91,7 @@ def test_train_promotes_once_survives_bad_months_and_a_move(
         assert "Traceback" not in output
         assert champion(fresh) == before
 
-    moved = BakedProject(fresh.path.rename(tmp_path / "elsewhere"), fresh.home)
+    moved = BakedProject(fresh.path.rename(tmp_path / "elsewhere"), fresh.home, fresh.venv)
     output = moved.run("uv", "run", "poe", "train").stderr
     assert "version 3 not promoted" in output
     assert champion(moved) == before
