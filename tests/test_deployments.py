@@ -144,6 +144,7 @@ def test_failed_and_dead_flow_runs_are_told_of(local: Deployed) -> None:
         names = [automation["name"] for automation in local.server.post("automations/filter")]
         assert sorted(names) == [
             "taxi-duration: mark dead flow runs as crashed",
+            "taxi-duration: retrain on drift",
             "taxi-duration: tell of failed flow runs",
         ]
 
