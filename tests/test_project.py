@@ -82,7 +82,8 @@ def test_train_promotes_once_survives_bad_months_and_a_move(
         shutil.copy(fresh.path / "data/trips_2024-03.parquet", bad)
         spoil(bad)
         failed = fresh.run("uv", "run", "poe", "train", "--test-path", str(bad), check=False)
-        output = failed.stdout + failed.stderr
+        # Behind this line Prefect's temporary server may complain of its own hurried end.
+        output = (failed.stdout + failed.stderr).partition("Stopping temporary server")[0]
         assert failed.returncode not in {0, None}
         errors = [line for line in output.splitlines() if re.search(r"error|ERROR|Error", line)]
         assert len(errors) == 1, output
