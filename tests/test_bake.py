@@ -81,14 +81,3 @@ def test_sources_are_at_home_in_their_rooms(bake: Bake) -> None:
         for kind in ("flow", "task")
     }
     assert decorated == {"flow": {"flows.py"}, "task": {"tasks.py"}}
-
-
-def test_the_project_stays_small(bake: Bake) -> None:
-    project = bake()
-    lines = {
-        path: len(path.read_text().splitlines())
-        for path in (project.path / "src").rglob("*.py")
-        if "examples" not in path.parts
-    }
-    too_long = {path.name: count for path, count in lines.items() if count > 220}
-    assert not too_long
