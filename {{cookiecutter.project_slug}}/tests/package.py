@@ -16,10 +16,13 @@ from {{ cookiecutter.__package_name }} import (
     registry,
     report,
     scoring,
+    searches,
+    serving,
     settings,
     sources,
     tasks,
     training,
+    tuning,
 )
 
 __all__ = [
@@ -38,8 +41,11 @@ __all__ = [
     "registry",
     "report",
     "scoring",
+    "searches",
+    "serving",
     "settings",
     "sources",
     "tasks",
     "training",
+    "tuning",
 ]

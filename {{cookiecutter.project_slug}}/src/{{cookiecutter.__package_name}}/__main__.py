@@ -7,10 +7,12 @@ from cyclopts import App
 
 app = App(name="uv run poe", help=__doc__, version_flags=[])
 app.command(f"{__package__}.flows:train")
+app.command(f"{__package__}.flows:tune")
 app.command(f"{__package__}.flows:score")
 app.command(f"{__package__}.flows:monitor")
 app.command(f"{__package__}.flows:retrain")
 app.command(f"{__package__}.registry:promote")
+app.command(f"{__package__}.serving:serve")
 app.command(f"{__package__}.deployment:deploy")
 app.command(f"{__package__}.deployment:worker")
 app.command(f"{__package__}.automations:automations")

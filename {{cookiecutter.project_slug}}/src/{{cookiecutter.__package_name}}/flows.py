@@ -1,9 +1,10 @@
 """The only module of flows: in what order."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from prefect import flow, get_run_logger
+from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, Field
 
 from . import tasks
@@ -41,6 +42,16 @@ class MonitorResult(BaseModel):
     rmse: float | None = Field(description="The champion's on this month; None without labels")
 
 
+class TuneResult(BaseModel):
+    """What a search came to; RMSE on the newest 15% of the training rows."""
+
+    run_id: str = Field(description="Id of the MLflow run, whose nested runs are the trials")
+    params: TrainParams
+    rmse: float
+    default_rmse: float
+    better: bool = Field(description="Whether `params` are better than the default ones")
+
+
 class RetrainResult(BaseModel):
     """What the month was like, and what came of it; without a training the champion stands."""
 
@@ -55,6 +66,7 @@ def train(
     train_paths: list[str] | None = None,
     test_path: str | None = None,
     params: TrainParams | None = None,
+    params_name: str | None = None,
 ) -> TrainResult:
     """Train a model on some months, test it on a later one, promote it if it is better.
 
@@ -62,10 +74,14 @@ def train(
         train_paths: Months to train on; by default all of the data location before the test.
         test_path: Month to test on; by default the newest of the data location.
         params: Params of XGBoost; by default those of the code.
+        params_name: Name of params that `tune` saved, instead of `params`.
     """
     from .data import check_months
 
-    settings, params = Settings(), params or TrainParams()
+    if params and params_name:
+        raise ValueError(f"params and params_name '{params_name}': give one, not both")
+    settings = Settings()
+    params = tasks.find_params(params_name) if params_name else params or TrainParams()
     folder = settings.checkpoint_dir
     train_paths, test_path = tasks.find_months(train_paths, test_path, settings.data_location)
     *months, test = [tasks.cleaned(path, folder) for path in (*train_paths, test_path)]
@@ -97,9 +113,12 @@ def score(paths: list[str] | None = None) -> ScoreResult:
     Args:
         paths: Months to predict; by default the newest of the data location.
     """
+    from .scoring import check_names
+
     settings = Settings()
     champion = tasks.find_champion()
     paths = paths or [tasks.find_newest(settings.data_location)]
+    check_names(paths)
     folder = settings.checkpoint_dir / "raw"
     months = [
         tasks.predict(tasks.fetch(path, folder), path, champion, settings.prediction_dir)
@@ -116,6 +135,47 @@ def score(paths: list[str] | None = None) -> ScoreResult:
         f"Scored {result.scored:,} of {result.rows:,} rows with version {champion.version}"
     )
     return result
+
+
+@flow(task_runner=ThreadPoolTaskRunner(max_workers=tasks.TRIALS_AT_ONCE))  # type: ignore[arg-type]
+def tune(
+    train_paths: list[str] | None = None,
+    test_path: str | None = None,
+    trials: Annotated[int, Field(ge=1)] = 20,
+    name: str = "tuned",
+) -> TuneResult:
+    """Search for better params, and save the best; it goes on where an earlier search ended.
+
+    Args:
+        train_paths: Months to try params on; by default all of the data location before the test.
+        test_path: Month that is left for the test; by default the newest of the data location.
+        trials: Number of params to try, with those that were tried on these months before.
+        name: Name to save the best params under: `train` takes it as its params_name.
+    """
+    settings = Settings()
+    train_paths, _ = tasks.find_months(train_paths, test_path, settings.data_location)
+    months = [tasks.cleaned(path, settings.checkpoint_dir) for path in train_paths]
+    search, done = tasks.open_search(months, name)
+    missing = [number for number in range(trials) if number not in done]
+    get_run_logger().info(f"{len(done)} of {trials} trials are done")
+    tried = [tasks.try_params.submit(number, trials, search, months) for number in missing]
+    for future in tried:
+        future.result()
+    best, default = tasks.close_search(search, name)
+    better = best.rmse < default.rmse
+    told = f"the default params' RMSE {default.rmse:.3f} on the newest training rows"
+    get_run_logger().info(
+        f"Trial {best.number + 1} beats {told} with {best.rmse:.3f}; saved as '{name}'"
+        if better
+        else f"No trial beats {told}; saved as '{name}'"
+    )
+    return TuneResult(
+        run_id=search,
+        params=best.params,
+        rmse=best.rmse,
+        default_rmse=default.rmse,
+        better=better,
+    )
 
 
 @flow

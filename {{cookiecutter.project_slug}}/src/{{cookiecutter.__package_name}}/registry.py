@@ -89,9 +89,9 @@ class Registry:
         """Log all of a training to a new MLflow run, and return its id."""
         import mlflow
 
-        with mlflow.start_run(experiment_id=self._experiment_id(), tags=dict(tags)) as run:
+        with mlflow.start_run(experiment_id=self.experiment_id(), tags=dict(tags)) as run:
             run_id = str(run.info.run_id)
-            self._log_values(run_id, params, metrics)
+            self.log_values(run_id, params, metrics)
             self._log_datasets(run_id, datasets)
             for name, document in documents.items():
                 mlflow.log_dict(dict(document), name)
@@ -238,14 +238,15 @@ class Registry:
         from mlflow.exceptions import MlflowException
 
         try:
-            self._experiment_id()
+            self.experiment_id()
         except MlflowException as error:
             reason = str(error).split("\n")[0]
             raise OSError(
                 f"{self.uri}: MLflow cannot be used ({reason}); look at its server or its disk"
             ) from error
 
-    def _experiment_id(self) -> str:
+    def experiment_id(self) -> str:
+        """Id of the project's experiment, which is made if it is not there."""
         found = self.client.get_experiment_by_name(PROJECT)
         if found:
             return str(found.experiment_id)
@@ -253,9 +254,10 @@ class Registry:
         location = None if self.uri.startswith("http") else f"mlflow-artifacts:/{PROJECT}"
         return str(self.client.create_experiment(PROJECT, location))
 
-    def _log_values(
+    def log_values(
         self, run_id: str, params: Mapping[str, Any], metrics: Mapping[str, float]
     ) -> None:
+        """Log params and metrics to an MLflow run, all at once."""
         from mlflow.entities import Metric, Param
 
         now = int(time.time() * 1000)

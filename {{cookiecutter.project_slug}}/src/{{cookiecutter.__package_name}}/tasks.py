@@ -30,12 +30,17 @@ if TYPE_CHECKING:
     from .evaluation import Evaluation, Verdict
     from .monitoring import Inspection
     from .scoring import Scores
+    from .tuning import Trial
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 MINUTE = 60
 HOUR = 60 * MINUTE
+TRIALS_AT_ONCE = min(4, os.cpu_count() or 1)
+THREADS_OF_TRIAL = (os.cpu_count() or 1) // TRIALS_AT_ONCE
+"""More trials at once would learn less from each other."""
+
 REPORT_KEY = "duration-model-report"
 DRIFT_KEY = "drift-report"
 SCORES_KEY = "scores"
@@ -141,6 +146,14 @@ def fetch(location: str, folder: Path) -> Path:
 
     unlock_database()
     return sources.fetch(location, folder)
+
+
+@task(**OUTSIDE)
+def find_params(name: str) -> TrainParams:
+    """The params that a search saved under a name."""
+    from . import searches
+
+    return searches.saved_params(Registry(Settings()), name)
 
 
 @task(task_run_name=name_with_file, **cached_by_content("data.py", "parquet.py"))
@@ -375,6 +388,38 @@ def raise_alarm(inspection: "Inspection", champion: Champion) -> None:
             "findings": {name: found.value for name, found in inspection.findings.items()},
         },
     )
+
+
+@task(**OUTSIDE)
+def open_search(months: "list[Month]", name: str) -> tuple[str, list[int]]:
+    """Id of the search's MLflow run, and the numbers of the trials that are done."""
+    from . import searches, tuning
+
+    searches.params_tag(name)  # a bad name is told before the work, not after it
+    registry = Registry(Settings())
+    search = searches.open_search(registry, tuning.search_key(months))
+    return search, [trial.number for trial in searches.trials_of(registry, search)]
+
+
+@task(task_run_name="trial {number}", **OUTSIDE | {"timeout_seconds": 4 * HOUR})
+def try_params(number: int, trials: int, search: str, months: "list[Month]") -> None:
+    """Try the params that the trials before promise most of, and log what came of it."""
+    from . import searches, tuning
+
+    registry = Registry(Settings())
+    params = tuning.next_params(number, searches.trials_of(registry, search))
+    rmse = tuning.measure([month.path for month in months], params, THREADS_OF_TRIAL)
+    searches.log_trial(registry, search, tuning.Trial(number=number, params=params, rmse=rmse))
+    best = min(trial.rmse for trial in searches.trials_of(registry, search))
+    get_run_logger().info(f"Trial {number + 1} of {trials}: RMSE {rmse:.3f}, best {best:.3f}")
+
+
+@task(**OUTSIDE)
+def close_search(search: str, name: str) -> "tuple[Trial, Trial]":
+    """The best trial, whose params are saved under a name, and the one with the default params."""
+    from . import searches
+
+    return searches.close_search(Registry(Settings()), search, name)
 
 
 @task(**OUTSIDE)

@@ -42,11 +42,16 @@ class TrainParams(BaseModel, extra="forbid"):
 
 
 def fit(paths: Sequence[Path], params: TrainParams) -> "Pipeline":
-    """Fit to all rows, with as many rounds as the last 15% of them (by time) asked for."""
+    """Fit to all rows of the months."""
     from . import data
+
+    return fit_rows(*data.read(paths), params)
+
+
+def fit_rows(X: "pd.DataFrame", y: "pd.Series", params: TrainParams) -> "Pipeline":
+    """Fit to raw rows in order of time, with as many rounds as the last 15% of them asked for."""
     from .features import make_pipeline
 
-    X, y = data.read(paths)
     rounds = _choose_rounds(X, y, params)
     return make_pipeline(_regressor(params, rounds)).fit(X, y)
 

@@ -1,0 +1,150 @@
+"""The champion over HTTP: many clients, and everything that a client may get wrong."""
+
+import http.client
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from .conftest import BakedProject
+from .services import answers, free_port, process, wait_until
+
+pytestmark = pytest.mark.slow
+
+JSON = {"Content-Type": "application/json"}
+ROW = {
+    "lpep_pickup_datetime": "2024-03-01T08:00:00",
+    "PULocationID": 74,
+    "DOLocationID": 75,
+    "trip_distance": 1.5,
+    "VendorID": 2.0,
+    "trip_type": 1.0,
+}
+
+
+def records(*rows: Any) -> str:
+    return json.dumps({"dataframe_records": rows})
+
+
+def but(**values: Any) -> str:
+    return records(ROW | values)
+
+
+def without(name: str) -> str:
+    return records({key: value for key, value in ROW.items() if key != name})
+
+
+BAD = {
+    "a column is missing": without("PULocationID"),
+    "an optional column is missing": without("VendorID"),
+    "text for a zone": but(PULocationID="here"),
+    "a list for a zone": but(PULocationID=[1]),
+    "an object for a zone": but(PULocationID={"a": 1}),
+    "no zone": but(PULocationID=None),
+    "an unknown zone": but(PULocationID=9999),
+    "a negative zone": but(DOLocationID=-1),
+    "a zone past 64 bits": but(PULocationID=10**30),
+    "text for a distance": but(trip_distance="far"),
+    "text for a time": but(lpep_pickup_datetime="soon"),
+    "no time": but(lpep_pickup_datetime=None),
+    "a time out of range": but(lpep_pickup_datetime="99999-01-01"),
+    "one bad row among good ones": records(ROW, ROW | {"PULocationID": 0}, ROW),
+    "not JSON": "hello",
+    "half of a JSON": but()[:-9],
+    "nothing": "",
+    "an empty object": "{}",
+    "a list": "[]",
+    "a number": "3",
+    "null": "null",
+    "no rows": records(),
+    "rows that are numbers": records(1, 2),
+    "rows that are null": json.dumps({"dataframe_records": None}),
+    "two formats": json.dumps({"dataframe_records": [ROW], "dataframe_split": {}}),
+    "a ragged table": json.dumps({"dataframe_split": {"columns": [*ROW], "data": [[1]]}}),
+    "numbers as instances": json.dumps({"instances": [1]}),
+    "instances of all sorts": json.dumps({"instances": [[1], {"a": [2]}, None]}),
+    "a chat": json.dumps({"messages": [{"role": "user", "content": "how long?"}]}),
+    "a deep nest": '{"dataframe_records":' + "[" * 100_000 + "]" * 100_000 + "}",
+    "10 MB": records(*[ROW] * 70_000),
+    "not UTF-8": b'{"dataframe_records": "\xff\xfe"}',
+    "a null byte": b"\0",
+}
+BAD_HEADERS: dict[str, tuple[str | bytes, dict[str, str]]] = {
+    "no type": (but(), {}),
+    "another type": (but(), {"Content-Type": "text/plain"}),
+    "an empty type": (but(), {"Content-Type": ""}),
+    "another charset": (but(), {"Content-Type": "application/json; charset=latin-1"}),
+    "JSON as CSV": (but(), {"Content-Type": "text/csv"}),
+    "JSON as parquet": (but(), {"Content-Type": "application/vnd.apache.parquet"}),
+    "nothing as CSV": ("", {"Content-Type": "text/csv"}),
+    "no length": (but(), JSON | {"Transfer-Encoding": "chunked"}),
+}
+
+
+def ask(port: int, body: str | bytes, headers: dict[str, str] = JSON) -> tuple[int, str]:
+    """Status and text of the answer to a POST."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    chunked = "Transfer-Encoding" in headers
+    content = body.encode() if isinstance(body, str) else body
+    sent = iter([content]) if chunked else content
+    connection.request("POST", "/invocations", sent, headers, encode_chunked=chunked)
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    return answer.status, text
+
+
+def test_without_a_champion_it_says_so(fresh: BakedProject) -> None:
+    done = fresh.run("uv", "run", "poe", "serve", check=False)
+    assert done.returncode == 1
+    [line] = [line for line in done.stderr.splitlines() if "error" in line.lower()]
+    assert line == "error: taxi-duration: has no champion yet; train one"
+
+
+@pytest.fixture(scope="module")
+def port(project: BakedProject, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a server of a champion, in a state folder of its own."""
+    folder = tmp_path_factory.mktemp("serving")
+    env = project.environment(
+        PREFECT_HOME=str(folder / "prefect"), TAXI_DURATION_STATE_DIR=str(folder / "state")
+    )
+    project.run("uv", "run", "poe", "train", **env)
+    port, log = free_port(), folder / "log"
+    command = ("uv", "run", "poe", "serve", "--port", str(port))
+    with process(*command, cwd=project.path, env=env, log=log):
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/health"), "the server")
+        yield port
+    assert "Version 1 of taxi-duration" in log.read_text()
+    assert "Traceback" not in log.read_text()
+
+
+def test_many_clients_get_the_same_answer(port: int) -> None:
+    expected = ask(port, but())
+    assert expected[0] == 200
+    [minutes] = json.loads(expected[1])["predictions"]
+    assert 1 < minutes < 60
+    with ThreadPoolExecutor(8) as clients:
+        got = list(clients.map(lambda _: ask(port, but()), range(1_000)))
+    assert {*got} == {expected}
+
+
+def test_bad_bodies_are_refused_with_a_reason(port: int) -> None:
+    good = ask(port, but())
+    cases = {name: (body, JSON) for name, body in BAD.items()} | BAD_HEADERS
+    for name, (body, headers) in cases.items():
+        status, text = ask(port, body, headers)
+        assert 400 <= status < 500, f"{name}: {status} {text[:300]}"
+        assert len(text) > 20, f"{name}: says nothing"
+    assert ask(port, but()) == good
+    told = json.loads(ask(port, BAD["an unknown zone"])[1])["message"]
+    assert "PULocationID not from 1 to 265: 1" in told
+    assert "more than 5,000,000 bytes" in ask(port, BAD["10 MB"])[1]
+
+
+def test_rows_that_lack_what_may_be_lacking_are_predicted(port: int) -> None:
+    for body in (but(trip_distance=None), but(VendorID=None, trip_type=None), but(extra="x")):
+        assert ask(port, body)[0] == 200
+    table = json.dumps({"dataframe_split": {"columns": [*ROW], "data": [[*ROW.values()]]}})
+    assert ask(port, table) == ask(port, but())
