@@ -1,5 +1,6 @@
 """Drift: neighbouring months pass, whatever their size; a month of another world does not."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,10 @@ def test_a_drifted_month_is_learnt_once(
     metadata = pq.read_schema(stirred.scoring.files[0]).metadata
     assert metadata[b"model_version"] == str(stirred.scoring.model_version).encode()
     assert metadata[b"scored_at"]
+    table: Any = Artifact.get(tasks.SCORES_KEY)
+    [counts] = json.loads(table.data)
+    assert (counts["month"], counts["rows"]) == ("trips_2024-04", 2_000)
+    assert counts["scored"] == stirred.scoring.scored == 2_000
 
     again = flows.retrain()
     assert again.monitoring.verdict == "fail"

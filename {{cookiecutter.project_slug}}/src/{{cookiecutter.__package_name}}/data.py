@@ -137,7 +137,8 @@ def clean_month(raw: Path, source: str, folder: Path) -> Month:
 
 def read(paths: Sequence[Path]) -> tuple[pd.DataFrame, pd.Series]:
     """Raw inputs X and target y of cleaned months, in order of time."""
-    table = pa.concat_tables(pq.read_table(path) for path in paths)
+    columns = [*INPUTS.names, TARGET]
+    table = pa.concat_tables(pq.read_table(path, columns=columns) for path in paths)
     rows = table.to_pandas(self_destruct=True).sort_values(TIME, kind="stable")
     rows = rows.reset_index(drop=True)
     return rows[INPUTS.names], rows[TARGET]

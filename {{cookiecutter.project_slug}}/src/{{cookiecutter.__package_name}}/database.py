@@ -66,7 +66,7 @@ def _split(location: str) -> tuple[str, str]:
     table, query = options.pop("table", ""), options.pop("query", "")
     if table:
         quoted = table.replace('"', '""').replace(".", '"."')
-        query = f'SELECT * FROM "{quoted}"'  # noqa: S608
+        query = f'SELECT * FROM "{quoted}"'  # noqa: S608 the name is quoted
     return urlunsplit(url._replace(query=urlencode(options))), query
 
 

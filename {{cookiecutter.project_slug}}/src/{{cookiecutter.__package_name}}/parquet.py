@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -66,7 +67,22 @@ def period_of(file: pq.ParquetFile, time: str, source: str) -> str:
         counts.update(dict(zip(*np.unique(months, return_counts=True), strict=True)))
     if not counts:
         raise DataError(f"{source}: column '{time}' is empty; fetch the file again")
-    return str(max(counts, key=lambda month: counts[month]))
+    period = str(max(counts, key=lambda month: counts[month]))
+    check_past(period, source)
+    return period
+
+
+def check_past(period: str, source: str) -> None:
+    """Raise DataError if a month (yyyy-mm) has begun nowhere on earth yet.
+
+    It would stay the newest month, and every later model would be tested on it.
+    """
+    east = timezone(timedelta(hours=14))
+    if np.datetime64(period) > np.datetime64(f"{datetime.now(east):%Y-%m}"):
+        raise DataError(
+            f"{source}: is of {period}, which has not begun; "
+            "check the file and its name, or this machine's clock"
+        )
 
 
 def _check_columns(found: pa.Schema, schema: pa.Schema, source: str) -> None:

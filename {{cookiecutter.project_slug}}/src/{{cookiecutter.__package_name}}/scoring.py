@@ -1,7 +1,7 @@
 """Predict a month batch by batch, so that its size does not matter."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from . import data
 from .checkpoints import replacing
 from .isolation import Model
-from .parquet import batches, file_name, open_month, period_of
+from .parquet import DataError, batches, file_name, open_month, period_of
 
 ROWS = 100_000
 """Rows in memory at a time."""
@@ -28,6 +28,14 @@ class Scores(BaseModel):
     rejected: dict[str, int]
 
 
+def check_names(sources: Sequence[str]) -> None:
+    """Raise DataError if the predictions of two months would be one file."""
+    names = Counter(file_name(source) for source in sources)
+    if names.total() > len(names):
+        [(name, count)] = names.most_common(1)
+        raise DataError(f"{name}: {count} of the months are called so; score them one at a time")
+
+
 def score_month(
     raw: Path, source: str, model: Model, folder: Path, about: Mapping[str, str]
 ) -> Scores:
@@ -37,7 +45,7 @@ def score_month(
     the raw month from 0. Raises DataError where the month cannot be used; then no file is left.
     """
     path = folder / f"{Path(file_name(source)).stem}.parquet"
-    rejected: Counter[str] = Counter()
+    row, rejected = 0, Counter[str]()
     with (
         open_month(raw, source, data.INPUTS) as file,
         replacing(path.with_suffix(".rejected.parquet")) as aside,
@@ -45,25 +53,19 @@ def score_month(
         pq.ParquetWriter(aside, _schema("reason", pa.string(), about)) as rest,
         pq.ParquetWriter(temporary, _schema("prediction", pa.float64(), about)) as scores,
     ):
-        period, row = period_of(file, data.TIME, source), 0
+        period = period_of(file, data.TIME, source)
         for batch in batches(file, data.INPUTS, ROWS):
-            reason = _first_fault(batch, period)
-            good = reason == ""
             numbered = batch.add_column(0, "row", pa.array(np.arange(row, row + len(batch))))
-            rows = batch.filter(pa.array(good))
-            if len(rows):
-                predicted = np.asarray(model.predict(rows.to_pandas()), dtype=float)
-                _append(scores, numbered.filter(pa.array(good)), predicted)
-            _append(rest, numbered.filter(pa.array(~good)), reason[~good])
-            rejected.update(reason[~good].tolist())
+            reason = _first_fault(batch, period)
+            good, bad = (numbered.filter(pa.array(mask)) for mask in (reason == "", reason != ""))
+            if len(good):
+                X = good.select(data.INPUTS.names).to_pandas()
+                _append(scores, good, np.asarray(model.predict(X), dtype=float))
+            _append(rest, bad, reason[reason != ""])
+            rejected.update(reason[reason != ""].tolist())
             row += len(batch)
-    return Scores(
-        source=source,
-        path=path,
-        rows=row,
-        scored=row - rejected.total(),
-        rejected=dict(rejected),
-    )
+    scored = row - rejected.total()
+    return Scores(source=source, path=path, rows=row, scored=scored, rejected=dict(rejected))
 
 
 def _first_fault(batch: pa.RecordBatch, period: str) -> np.ndarray:

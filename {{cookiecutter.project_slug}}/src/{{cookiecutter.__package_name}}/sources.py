@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from .checkpoints import replacing, text_digest
-from .parquet import DataError, file_name
+from .parquet import DataError, check_past, file_name
 
 MONTH = re.compile(r"(?<!\d)(\d{4})[-_](0[1-9]|1[0-2])(?!\d)")
 
@@ -50,7 +50,9 @@ def list_months(location: str) -> list[str]:
         months = [str(path) for path in Path(location).glob("*.parquet")]
     if not months:
         raise DataError(f"{location}: no parquet files; add months or set the data location")
-    return sorted(months, key=month_in_name)
+    months = sorted(months, key=month_in_name)
+    check_past(month_in_name(months[-1]), months[-1])
+    return months
 
 
 def month_in_name(location: str) -> str:

@@ -21,7 +21,7 @@ def flaky_server(seed: int, failures: float = 0.6) -> Iterator[str]:
     `failures` is the share of calls that answer 503. The same seed gives the same answers, path by
     path, whatever order the calls come in.
     """
-    luck: dict[str, random.Random] = defaultdict(lambda: random.Random(seed))  # noqa: S311
+    luck: dict[str, random.Random] = defaultdict(lambda: random.Random(seed))  # noqa: S311 luck only
 
     class Api(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
