@@ -31,6 +31,7 @@ from measure import (
 )
 
 IMPORTS = "import prefect, mlflow.sklearn, xgboost, sklearn, pandas"
+EMPTY = "empty flow, no server"
 EMPTY_FLOW = "from prefect import flow\n@flow\ndef empty(): pass\nempty()"
 
 
@@ -42,8 +43,10 @@ def cases(project: Path, folder: Path, env: dict[str, str]) -> dict[str, Callabl
     def process(*words: str | Path, env: dict[str, str] | None = None) -> Callable[[], Cost]:
         def measured() -> Cost:
             # A new state folder each time, so that nothing comes from the cache.
-            state = str(folder / f"state-{next(fresh)}")
-            own = {f"{PACKAGE.upper()}_STATE_DIR": state, "PREFECT_HOME": f"{state}/prefect"}
+            own = {
+                f"{PACKAGE.upper()}_STATE_DIR": str(folder / f"state-{next(fresh)}"),
+                "PREFECT_HOME": str(folder / "home"),
+            }
             return run([python(project), *words], project, own | (env or {}))
 
         return measured
@@ -53,7 +56,7 @@ def cases(project: Path, folder: Path, env: dict[str, str]) -> dict[str, Callabl
         "imports only": process("-c", IMPORTS),
         "plain functions": process(PROCESSES / "plain.py", *months),
         "train, servers running": process(*train, env=env),
-        "empty flow, no server": process("-c", EMPTY_FLOW),
+        EMPTY: process("-c", EMPTY_FLOW),
         "train, no server": process(*train),
     }
 
@@ -62,7 +65,7 @@ def summary(costs: dict[str, list[Cost]]) -> str:
     """The claims, in a sentence each."""
     names = ["imports only", "plain functions", "train, servers running"]
     imports, plain, served = (costs[name] for name in names)
-    empty, alone = costs["empty flow, no server"], costs["train, no server"]
+    empty, alone = costs[EMPTY], costs["train, no server"]
     more = [a.seconds - b.seconds for a, b in zip(served, plain, strict=True)]
     pairs = zip(alone, served, empty, strict=True)
     rest = [(a.seconds - b.seconds) / c.seconds for a, b, c in pairs]
@@ -80,6 +83,7 @@ def main() -> None:
         folder = Path(name)
         project = bake(folder)
         with servers(project, folder) as env:
+            cases(project, folder, env)[EMPTY]()  # makes the database
             costs = interleaved(given.times, cases(project, folder, env))
     rows = [
         [name, *seconds(cost), f"{median(cost, 'peak_mb'):.0f}"] for name, cost in costs.items()

@@ -4,9 +4,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cookiecutter.main import cookiecutter
@@ -137,11 +138,21 @@ def fresh(project: BakedProject, tmp_path: Path) -> BakedProject:
     return BakedProject(copy, tmp_path / "home", project.path / ".venv")
 
 
+@pytest.fixture(scope="session")
+def shared_server(project: BakedProject, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A Prefect server (services.PrefectServer) for tests that do not stop it."""
+    from .services import prefect_server
+
+    with prefect_server(project, tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What was counted, beside the tests."""
-    from .baking import COUNTS
+    from . import baking, lab
 
-    if any(COUNTS.values()):
-        terminalreporter.section("answers")
-        for kind, number in COUNTS.items():
-            terminalreporter.line(f"{kind:>10}: {number:,}")
+    counts = lab.COUNTS | {f"answers {kind}": number for kind, number in baking.COUNTS.items()}
+    if any(counts.values()):
+        terminalreporter.section("counts")
+        for what, number in counts.items():
+            terminalreporter.line(f"{what:>16}: {number:,}")

@@ -168,9 +168,11 @@ class PrefectServer:
 
 
 @contextmanager
-def prefect_server(project: BakedProject, folder: Path, **env: str) -> Iterator[PrefectServer]:
+def prefect_server(
+    project: BakedProject, folder: Path, port: int = 0, **env: str
+) -> Iterator[PrefectServer]:
     """A server that runs in a project's environment, with its database in `folder`."""
-    port = free_port()
+    port = port or free_port()
     server = PrefectServer(f"http://127.0.0.1:{port}/api")
     command = ["uv", "run", "prefect", "server", "start", "--host", "127.0.0.1"]
     env = project.environment(PREFECT_HOME=str(folder / "prefect-home"), **env)

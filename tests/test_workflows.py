@@ -32,7 +32,8 @@ def test_actions_are_pinned_by_commit(path: Path) -> None:
 
 
 def test_the_projects_commands_are_those_that_the_tests_run() -> None:
-    ran = (TEMPLATE / "tests/test_project.py").read_text()
+    tests = (TEMPLATE / "tests" / f"test_{name}.py" for name in ("project", "security"))
+    ran = "".join(path.read_text() for path in tests)
     commands = [
         step["run"] for step in steps(RENDERED / ".github/workflows/ci.yml") if "run" in step
     ]

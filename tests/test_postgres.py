@@ -1,0 +1,180 @@
+"""Months from a real PostgreSQL: the same model, a lost connection survived, no password kept."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from .conftest import BakedProject
+from .services import free_port
+
+pytestmark = pytest.mark.slow
+
+PASSWORD = "hunter2-swordfish-correct-horse"
+BIN = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/usr/bin"))
+AS_OWNER = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+"""PostgreSQL does not run as root; Debian's package makes it a user."""
+
+LOAD = """
+import sys
+from pathlib import Path
+import pyarrow as pa
+import pyarrow.parquet as pq
+from adbc_driver_postgresql import dbapi
+with dbapi.connect(sys.argv[1]) as connection, connection.cursor() as cursor:
+    for path in Path("data").glob("*.parquet"):
+        table = pq.read_table(path)
+        empty = [field.name for field in table.schema if pa.types.is_null(field.type)]
+        cursor.adbc_ingest(path.stem.replace("-", "_"), table.drop_columns(empty))
+    cursor.execute("CREATE TABLE unrelated (id int)")
+    connection.commit()
+"""
+SAVE_SECRET = """
+import os
+from prefect.blocks.system import Secret
+Secret(value=os.environ["PGPASSWORD"]).save("trips-database")
+"""
+FETCH = """
+import sys
+from pathlib import Path
+from PACKAGE import data, sources
+for location in sys.argv[1:]:
+    try:
+        raw = sources.fetch(location, Path("checkpoints/raw"))
+        print("rows", data.clean_month(raw, location, Path("checkpoints")).rows)
+    except Exception as error:
+        print(type(error).__name__, error)
+"""
+RMSE = """
+import sys
+from mlflow import MlflowClient
+client = MlflowClient(f"sqlite:///{sys.argv[1]}/mlflow.db")
+version = client.get_model_version_by_alias("taxi-duration", "champion")
+print(client.get_run(version.run_id).data.metrics["test_rmse"])
+"""
+
+
+class Proxy:
+    """Passes bytes on to a port, and cuts the first connection that gives more than `limit`."""
+
+    def __init__(self, target: int, limit: int) -> None:
+        self.target, self.limit, self.cuts = target, limit, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                server = socket.create_connection(("127.0.0.1", self.target))
+                for pair in ((client, server, False), (server, client, True)):
+                    threading.Thread(target=self._pump, args=pair, daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, is_answer: bool) -> None:
+        passed = 0
+        with suppress(OSError):
+            while some := source.recv(1 << 16):
+                passed += len(some)
+                if is_answer and passed > self.limit and not self.cuts:
+                    self.cuts += 1
+                    break
+                sink.sendall(some)
+        for end in (source, sink):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def postgres() -> Iterator[int]:
+    """A database server that asks for the password; its port."""
+    # Not in pytest's folder, which only its owner may enter.
+    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    (folder / "password").write_text(PASSWORD)
+    if AS_OWNER:
+        shutil.chown(folder, "postgres")
+    port, data = free_port(), str(folder / "data")
+    control = [*AS_OWNER, str(BIN / "pg_ctl"), "-D", data, "-w"]
+
+    def run(*command: str) -> None:
+        subprocess.run(command, cwd="/", check=True, stdout=subprocess.DEVNULL)
+
+    try:
+        make = [*AS_OWNER, str(BIN / "initdb"), "-D", data, "-U", "taxi", "-A", "scram-sha-256"]
+        run(*make, f"--pwfile={folder}/password")
+        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        run(*control, "-o", options, "-l", str(folder / "log"), "start")
+        yield port
+        run(*control, "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder)
+
+
+def holds(folder: Path, text: str) -> list[str]:
+    """The files under a folder that hold a text."""
+    files = (path for path in folder.rglob("*") if path.is_file() and ".venv" not in path.parts)
+    return [str(path) for path in files if text.encode() in path.read_bytes()]
+
+
+def rmse(project: BakedProject, state: Path) -> float:
+    return float(project.run("uv", "run", "python", "-c", RMSE, str(state)).stdout)
+
+
+@pytest.mark.skipif(not (BIN / "initdb").exists(), reason="PostgreSQL is not on this machine")
+def test_months_from_postgres(fresh: BakedProject, tmp_path: Path) -> None:
+    fresh.run("uv", "sync", "--quiet", "--group", "postgres")
+    fresh.run("uv", "run", "poe", "train")
+    state = tmp_path / "state"
+    with postgres() as port:
+        direct = f"postgresql://taxi@127.0.0.1:{port}/postgres"
+        fresh.run("uv", "run", "python", "-c", LOAD, direct, PGPASSWORD=PASSWORD)
+        fresh.run("uv", "run", "python", "-c", SAVE_SECRET, PGPASSWORD=PASSWORD)
+
+        proxy = Proxy(port, limit=1_000_000)
+        trained = fresh.run(
+            *("uv", "run", "poe", "train"),
+            TAXI_DURATION_DATA_LOCATION=direct.replace(str(port), str(proxy.port)),
+            TAXI_DURATION_DATABASE_SECRET="trips-database",
+            TAXI_DURATION_STATE_DIR=str(state),
+        )
+        output = trained.stdout + trained.stderr
+        assert proxy.cuts == 1
+        assert re.search(r"fetch trips_2024_01.parquet' - .*Retry 1/3", output)
+        assert "version 1 promoted" in output
+        assert abs(rmse(fresh, state) - rmse(fresh, fresh.path)) < 1e-9
+
+        select = "SELECT%20*%20FROM%20trips_2024_01%20LIMIT%20100"
+        script = FETCH.replace("PACKAGE", fresh.package)
+        given = [
+            f"{direct}?query={select}",
+            f"{direct}?table=trips_2024_13",
+            f"{direct}?query=SELEKT",
+            f"{direct}?table=unrelated",
+            direct,
+            direct.replace("taxi@", f"taxi:{PASSWORD}@"),
+        ]
+        told = fresh.run("uv", "run", "python", "-c", script, *given, PGPASSWORD=PASSWORD).stdout
+    expected = [
+        "rows 100",
+        'DataError .* relation "trips_2024_13" does not exist; check the table',
+        'DataError .* syntax error at or near "SELEKT"; check the table or the query',
+        "DataError .* column 'lpep_pickup_datetime' is there 0 times",
+        "DataError .* names no table",
+        "DataError postgresql://127.0.0.1: holds a password",
+    ]
+    for line, pattern in zip(told.splitlines(), expected, strict=True):
+        assert re.match(pattern, line)
+
+    assert PASSWORD not in output + told
+    assert holds(fresh.path.parent, "trips_2024_01"), "the search would find it"
+    assert not holds(fresh.path.parent, PASSWORD)
+    assert not holds(fresh.home, PASSWORD)
+    assert not holds(state, PASSWORD)
