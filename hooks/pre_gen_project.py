@@ -29,31 +29,36 @@ CRON_FIELDS = (
 )
 # Packages that the project installs or may add, and folders that it ignores; tests find new ones.
 TAKEN = """
-aiohappyeyeballs aiohttp aiosignal aiosqlite alembic amplitude amplitude-analytics annotated-doc
-annotated-types anyio apprise asgi-lifespan ast-serialize async-timeout asyncpg attr attrs beartype
-blinker boto3 burner-redis cachetools certifi cffi cfgv charset-normalizer checkpoints click
-cloudpickle colorama contourpy coolname cronsim cryptography cycler cyclopts dask databricks
-databricks-sdk dateparser dateparser-cli dateparser-data dateparser-scripts dateutil dist distlib
-distributed docker docket docs docstring-parser dotenv exceptiongroup fastapi filelock flask
-flask-cors fonttools frozenlist fsspec gcsfs git gitdb gitpython google google-auth graphene graphql
+adbc-driver-manager adbc-driver-postgresql aiohappyeyeballs aiohttp aiosignal aiosqlite alembic
+amplitude amplitude-analytics annotated-doc annotated-types anyio apprise asgi-lifespan
+ast-serialize async-timeout asyncpg attr attrs beartype blinker bokeh boolean boolean-py boto3
+burner-redis cachecontrol cachetools certifi cffi cfgv charset-normalizer
+checkpoints click cloudpickle colorama colorlog contourpy coolname cronsim cryptography cycler
+cyclonedx cyclonedx-python-lib cyclopts dask databricks databricks-sdk dateparser dateparser-cli
+dateparser-data dateparser-scripts dateutil defusedxml detect-secrets dist distlib distributed
+docker docket docs docstring-parser dotenv exceptiongroup fastapi filelock flask flask-cors
+fonttools frozenlist fsspec gcsfs git gitdb gitpython google google-auth graphene graphql
 graphql-core graphql-relay graphviz greenlet griffe griffecli griffelib gunicorn h11 h2 honcho hpack
 httpcore httpx huey humanize hyperframe identify idna importlib-metadata iniconfig itsdangerous
 jinja2 jinja2-humanize-extension joblib jsonpatch jsonpatch-cli jsonpointer jsonschema
-jsonschema-specifications key-value kiwisolver librt mako markdown markdown-it markdown-it-py
-markupsafe matplotlib mdurl mlartifacts mlflow mlflow-skinny mlflow-tracing mpl-toolkits multidict
-mypy mypy-extensions mypyc narwhals nodeenv numpy oauthlib opentelemetry opentelemetry-api
-opentelemetry-proto opentelemetry-sdk opentelemetry-semantic-conventions optuna orjson packaging
-pandas pandas-stubs pathspec pendulum pil pillow platformdirs pluggy poethepoet pre-commit
-predictions prefect prefect-dask prefect-docker prefect-kubernetes prefect-ray prettytable
-prometheus-client propcache protobuf psycopg psycopg2 py py-key-value-aio pyarrow pyasn1
-pyasn1-modules pycparser pydantic pydantic-core pydantic-extra-types pydantic-settings pydocket
-pygments pylab pyparsing pytest python-dateutil python-discovery python-dotenv python-json-logger
-python-slugify pythonjsonlogger pytz pywin32 pyyaml ray readchar redis referencing regex requests
-requests-oauthlib rfc3339-validator rich rich-rst rpds rpds-py ruamel ruamel-yaml ruamel-yaml-clib
-ruff s3fs scikit-learn scipy semver shellingham six sklearn skops slugify smmap sniffio sqlalchemy
-sqlparse src starlette test tests text-unidecode threadpoolctl toml typer types-pyyaml
-typing-extensions typing-inspection tzdata tzlocal uncalled-for urllib3 uvicorn virtualenv waitress
-wcwidth websockets werkzeug whenever xgboost xgboost-cpu yaml yarl zipp
+jsonschema-specifications key-value kiwisolver librt license-expression locket mako markdown
+markdown-it markdown-it-py markupsafe matplotlib mdurl mlartifacts mlflow mlflow-skinny
+mlflow-tracing mpl-toolkits msgpack multidict mypy mypy-extensions mypyc narwhals nodeenv numpy
+oauthlib opentelemetry opentelemetry-api opentelemetry-proto opentelemetry-sdk
+opentelemetry-semantic-conventions optuna orjson packageurl packageurl-python packaging
+packaging-legacy-version pandas pandas-stubs partd pathspec pendulum pil pillow pip pip-api
+pip-audit pip-requirements-parser platformdirs pluggy poethepoet pre-commit predictions prefect
+prefect-dask prefect-docker prefect-kubernetes prefect-ray prettytable prometheus-client propcache
+protobuf psycopg psycopg2 py py-key-value-aio py-serializable pyarrow pyasn1 pyasn1-modules
+pycparser pydantic pydantic-core pydantic-extra-types pydantic-settings pydocket pygments pylab
+pyparsing pytest python-dateutil python-discovery python-dotenv python-json-logger python-slugify
+pythonjsonlogger pytz pywin32 pyyaml ray readchar redis referencing regex requests requests-oauthlib
+rfc3339-validator rich rich-rst rpds rpds-py ruamel ruamel-yaml ruamel-yaml-clib ruff s3fs
+scikit-learn scipy semver shellingham six sklearn skops slugify smmap sniffio sortedcontainers
+sqlalchemy sqlparse src starlette tblib test tests text-unidecode threadpoolctl toml tomli tomli-w
+toolz tornado tqdm typer types-pyyaml typing-extensions typing-inspection tzdata tzlocal
+uncalled-for urllib3 uvicorn virtualenv waitress wcwidth websockets werkzeug whenever xgboost
+xgboost-cpu xyzservices yaml yarl zict zipp
 """
 
 

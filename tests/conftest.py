@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,12 +148,33 @@ def shared_server(project: BakedProject, tmp_path_factory: pytest.TempPathFactor
         yield server
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was counted, beside the tests."""
+def counts() -> dict[str, int]:
+    """What this process's tests counted."""
     from . import baking, lab
 
-    counts = lab.COUNTS | {f"answers {kind}": number for kind, number in baking.COUNTS.items()}
-    if any(counts.values()):
+    return lab.COUNTS | {f"answers {kind}": number for kind, number in baking.COUNTS.items()}
+
+
+COUNTED: Counter[str] = Counter()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of pytest-xdist hands its counts to the process that started it."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["counts"] = counts()
+    else:
+        COUNTED.update(counts())
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """The counts of a worker that has ended; one that died has none."""
+    COUNTED.update(getattr(node, "workeroutput", {}).get("counts", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was counted, beside the tests."""
+    if any(COUNTED.values()):
         terminalreporter.section("counts")
-        for what, number in counts.items():
+        for what, number in COUNTED.items():
             terminalreporter.line(f"{what:>16}: {number:,}")

@@ -293,6 +293,9 @@ def test_no_slug_hides_a_package(project: BakedProject) -> None:
     names = project.run("uv", "run", "python", "-c", LIST_PACKAGES).stdout.split()
     names += re.findall(r'^name = "(.+)"$', (project.path / "uv.lock").read_text(), re.MULTILINE)
     slugs = {re.sub("[-_.]+", "-", name.lower()) for name in names} - {project.slug}
+    # mypyc names its helpers by a hash that changes with each release.
+    names_of_hashes = re.compile("[0-9a-f]{20}-mypyc")
+    slugs = {name for name in slugs if not names_of_hashes.fullmatch(name)}
     possible = {name for name in slugs if re.fullmatch("[a-z][a-z0-9]*(-[a-z0-9]+)*", name)}
     assert len(possible) > 100
     assert [name for name in sorted(possible) if not hook.slug(name)] == []

@@ -80,7 +80,6 @@ def life(fresh: BakedProject, project: BakedProject, tmp_path: Path) -> Iterator
         yield life
 
 
-@pytest.mark.skip(reason="on a busy machine it has not been seen to pass yet")
 def test_drift_starts_a_retraining_and_a_person_rolls_it_back(life: Life) -> None:
     refused = life.run("poe", "automations", check=False)
     assert refused.stderr.splitlines()[-1].startswith("error: retrain/on-drift: not deployed yet")
@@ -113,7 +112,6 @@ def test_drift_starts_a_retraining_and_a_person_rolls_it_back(life: Life) -> Non
 
 
 @pytest.mark.skipif("REAL_MONTHS" not in os.environ, reason="REAL_MONTHS names no folder")
-@pytest.mark.skip(reason="on a busy machine it has not been seen to pass yet")
 def test_real_months_drift_over_two_years_not_over_one_month(
     fresh: BakedProject, project: BakedProject, tmp_path: Path
 ) -> None:

@@ -123,7 +123,6 @@ def addresses() -> tuple[str, str]:
     return f"http://127.0.0.1:{free_port()}/api", f"http://127.0.0.1:{free_port()}"
 
 
-@pytest.mark.skip(reason="on a busy machine it has not been seen to pass yet")
 def test_up_works_and_ctrl_c_leaves_nothing(fresh: BakedProject) -> None:
     prefect, mlflow = addresses()
     with up(fresh, prefect, mlflow) as platform:
@@ -145,7 +144,6 @@ def test_up_works_and_ctrl_c_leaves_nothing(fresh: BakedProject) -> None:
         platform.check_ended()
 
 
-@pytest.mark.skip(reason="on a busy machine it has not been seen to pass yet")
 def test_up_uses_what_runs_and_a_parts_death_ends_the_rest(
     fresh: BakedProject, project: BakedProject, tmp_path: Path
 ) -> None:
