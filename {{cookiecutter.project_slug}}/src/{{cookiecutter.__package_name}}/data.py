@@ -118,7 +118,7 @@ def clean_month(raw: Path, source: str, folder: Path) -> Month:
         dropped: Counter[str] = Counter()
         kept = 0
         with replacing(path) as temporary, pq.ParquetWriter(temporary, _checkpoint_schema()) as out:
-            for batch in batches(file, SCHEMA):
+            for batch in batches(file, SCHEMA, what=f"Cleaning {period}"):
                 rows, reasons = clean(batch.to_pandas(), period)
                 out.write_table(pa.Table.from_pandas(rows, out.schema, preserve_index=False))
                 dropped.update(reasons)

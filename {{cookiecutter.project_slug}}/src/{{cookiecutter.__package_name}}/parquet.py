@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .checkpoints import text_digest
+from .progress import progress
 
 BATCH_ROWS = 250_000
 
@@ -52,10 +53,12 @@ def open_month(raw: Path, source: str, schema: pa.Schema) -> Iterator[pq.Parquet
 
 
 def batches(
-    file: pq.ParquetFile, schema: pa.Schema, rows: int = BATCH_ROWS
+    file: pq.ParquetFile, schema: pa.Schema, rows: int = BATCH_ROWS, what: str = "Reading"
 ) -> Iterator[pa.RecordBatch]:
-    """The columns of `schema`, in its types, so many rows at a time."""
-    for batch in file.iter_batches(rows, columns=schema.names):
+    """The columns of `schema`, in its types, so many rows at a time; `what` names the progress."""
+    total = -(-file.metadata.num_rows // rows)
+    found = file.iter_batches(rows, columns=schema.names)
+    for batch in progress(found, total, what, "batches"):
         yield batch.select(schema.names).cast(schema)
 
 

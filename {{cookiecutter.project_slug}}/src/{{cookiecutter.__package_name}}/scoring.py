@@ -54,7 +54,7 @@ def score_month(
         pq.ParquetWriter(temporary, _schema("prediction", pa.float64(), about)) as scores,
     ):
         period = period_of(file, data.TIME, source)
-        for batch in batches(file, data.INPUTS, ROWS):
+        for batch in batches(file, data.INPUTS, ROWS, f"Scoring {period}"):
             numbered = batch.add_column(0, "row", pa.array(np.arange(row, row + len(batch))))
             reason = _first_fault(batch, period)
             good, bad = (numbered.filter(pa.array(mask)) for mask in (reason == "", reason != ""))
