@@ -17,7 +17,15 @@ SMALLEST = {
     "startup": [],
     "training": ["--rows", "2000"],
 }
-ROWS = {"bake": 3, "first": 5, "orchestration": 5, "scoring": 2, "serving": 2, "startup": 7, "training": 4}
+ROWS = {
+    "bake": 3,
+    "first": 5,
+    "orchestration": 5,
+    "scoring": 2,
+    "serving": 2,
+    "startup": 7,
+    "training": 4,
+}
 
 
 def test_every_benchmark_is_run_here() -> None:

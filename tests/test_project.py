@@ -1,14 +1,16 @@
 """The rendered project at work: its checks, its own tests, its training, its faults."""
 
+import json
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from .conftest import BakedProject
+from .conftest import TEMPLATE, BakedProject
 from .test_surroundings import find_python
 
 pytestmark = pytest.mark.slow
@@ -143,11 +145,33 @@ def test_pre_commit_runs_the_same_tools(fresh: BakedProject) -> None:
     assert fresh.run("uv", "run", "pre-commit", "run", "--all-files", check=False).returncode
 
 
-@pytest.mark.parametrize("python", ["3.12", "3.13"])
-def test_other_pythons(fresh: BakedProject, python: str) -> None:
+OTHERS: dict[str, dict[str, str | bool]] = {
+    "3.12": {
+        "storage": "git",
+        "work_pool_type": "docker",
+        "license": "Apache-2.0",
+        "create_work_pool": True,
+        "prefect_api_url": "http://127.0.0.1:1/api",  # where no server is
+    },
+    "3.13": {"license": "none", "init_git": False},
+}
+"""Answers that a project's tests run with, on another Python."""
+
+
+def test_each_value_of_each_choice_is_among_them() -> None:
+    questions = json.loads((TEMPLATE / "cookiecutter.json").read_text())
+    for question, values in questions.items():
+        if isinstance(values, list | bool) and not question.startswith("_"):
+            default, *_ = values if isinstance(values, list) else [values]
+            tried = {default, *(answers.get(question, default) for answers in OTHERS.values())}
+            assert tried == ({*values} if isinstance(values, list) else {True, False})
+
+
+@pytest.mark.parametrize("python", OTHERS)
+def test_other_answers_and_pythons(bake: Callable[..., BakedProject], python: str) -> None:
+    project = bake(**OTHERS[python])
     found = find_python(python)
+    project.run("uv", "sync", "--quiet", "--python", str(found or sys.executable))
+    assert re.search(r"\d+ passed", project.run("uv", "run", "poe", "test", "-q").stdout)
     if not found:
-        pytest.skip(f"Python {python} is not on this machine")
-    fresh.venv = None
-    fresh.run("uv", "sync", "--quiet", "--python", str(found))
-    assert re.search(r"\d+ passed", fresh.run("uv", "run", "poe", "test", "-q").stdout)
+        pytest.skip(f"Python {python} is not on this machine: the tests ran on its own")
