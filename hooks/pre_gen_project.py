@@ -32,9 +32,9 @@ TAKEN = """
 adbc-driver-manager adbc-driver-postgresql aiohappyeyeballs aiohttp aiosignal aiosqlite alembic
 amplitude amplitude-analytics annotated-doc annotated-types anyio apprise asgi-lifespan
 ast-serialize async-timeout asyncpg attr attrs beartype blinker bokeh boolean boolean-py boto3
-burner-redis cachecontrol cachetools certifi cffi cfgv charset-normalizer
-checkpoints click cloudpickle colorama colorlog contourpy coolname cronsim cryptography cycler
-cyclonedx cyclonedx-python-lib cyclopts dask databricks databricks-sdk dateparser dateparser-cli
+burner-redis cachecontrol cachetools certifi cffi cfgv charset-normalizer checkpoints click
+cloudpickle colorama colorlog contourpy coolname cronsim cryptography cycler cyclonedx
+cyclonedx-python-lib cyclopts dask databricks databricks-sdk dateparser dateparser-cli
 dateparser-data dateparser-scripts dateutil defusedxml detect-secrets dist distlib distributed
 docker docket docs docstring-parser dotenv exceptiongroup fastapi filelock flask flask-cors
 fonttools frozenlist fsspec gcsfs git gitdb gitpython google google-auth graphene graphql
@@ -56,7 +56,7 @@ pythonjsonlogger pytz pywin32 pyyaml ray readchar redis referencing regex reques
 rfc3339-validator rich rich-rst rpds rpds-py ruamel ruamel-yaml ruamel-yaml-clib ruff s3fs
 scikit-learn scipy semver shellingham six sklearn skops slugify smmap sniffio sortedcontainers
 sqlalchemy sqlparse src starlette tblib test tests text-unidecode threadpoolctl toml tomli tomli-w
-toolz tornado tqdm typer types-pyyaml typing-extensions typing-inspection tzdata tzlocal
+toolz tornado tqdm typer types-pyyaml types-tqdm typing-extensions typing-inspection tzdata tzlocal
 uncalled-for urllib3 uvicorn virtualenv waitress wcwidth websockets werkzeug whenever xgboost
 xgboost-cpu xyzservices yaml yarl zict zipp
 """
