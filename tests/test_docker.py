@@ -1,0 +1,78 @@
+"""The docker work pool: the image, and a flow run in a container."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import BakedProject
+from .containers import Engine, engine
+from .services import prefect_server
+from .test_deployments import SMALL, STORE
+
+pytestmark = pytest.mark.slow
+
+IMAGE = "taxi-duration:latest"
+VOLUME = "taxi-duration-state"
+CODE = """
+import importlib.util, json, os
+dev = [name for name in ("honcho", "mypy", "pytest") if importlib.util.find_spec(name)]
+print(json.dumps({"user": os.getuid(), "dev": dev, "files": sorted(os.listdir("/project"))}))
+"""
+
+
+@pytest.fixture(scope="module")
+def docker(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[Engine]:
+    assert pytestconfig.cache
+    with engine(tmp_path_factory.mktemp("docker"), pytestconfig.cache.mkdir("base-image")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def built(bake: Callable[..., BakedProject], docker: Engine) -> BakedProject:
+    project = bake(work_pool_type="docker")
+    project.run("uv", "sync", "--quiet")
+    (project.path / ".env").write_text("SECRET=s3cret\n")
+    docker.build(IMAGE, project.path)
+    return project
+
+
+def test_the_image_holds_what_flow_runs_need(docker: Engine, built: BakedProject) -> None:
+    found = json.loads(docker.run("run", "--rm", IMAGE, "python", "-c", CODE))
+    assert found["user"] != 0
+    assert found["dev"] == []
+    assert {"data", "src", "prefect.yaml"} <= {*found["files"]}
+    assert not {*found["files"]} & {".env", ".git", "tests"}
+
+
+def test_an_edit_leaves_the_layer_of_dependencies(docker: Engine, built: BakedProject) -> None:
+    flows = built.path / "src/taxi_duration/flows.py"
+    flows.write_text(flows.read_text() + "# An edit.\n")
+    output = docker.build(IMAGE, built.path)
+    dependencies = output.partition("--no-install-project")[2]
+    assert re.match(r"\s*(\n#\d+ CACHED|--> Using cache)", dependencies), output
+
+
+def test_a_run_completes_in_a_container(
+    docker: Engine, built: BakedProject, project: BakedProject, tmp_path: Path
+) -> None:
+    with prefect_server(project, tmp_path) as server:
+        env: dict[str, Any] = {
+            "PREFECT_API_URL": server.url,
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            **docker.env,
+        }
+        built.run("uv", "run", "poe", "deploy", **env)
+        flow_run = server.start("train/ad-hoc", **SMALL)
+        built.run("uv", "run", "poe", "worker", "--run-once", **env)
+        server.check_completed(flow_run)
+        assert server.get(f"flow_runs/{flow_run}")["infrastructure_pid"]
+    volume = ["run", "--rm", "--volume", f"{VOLUME}:/state", IMAGE]
+    found = json.loads(docker.run(*volume, "python", "-c", STORE, "/state").splitlines()[-1])
+    assert found == {"champion": "1", "flow_runs": {"1": flow_run}}
+    assert not (built.path / "mlflow.db").exists()
