@@ -65,7 +65,7 @@ class Announcer(Printer):
     """Prints each part's lines after its name, and the addresses once the worker works."""
 
     def __init__(self, announcement: str) -> None:
-        super().__init__(sys.stdout)
+        super().__init__(sys.stdout, colour="NO_COLOR" not in os.environ)
         self.announcement = announcement
 
     def write(self, message: Message) -> None:
