@@ -73,8 +73,13 @@ class Lab:
         return {f"{prefix}_{name.upper()}": value for name, value in chosen.items()}
 
     def environment(self, **env: str) -> dict[str, str]:
-        api = {"PREFECT_API_URL": self.api, "MLFLOW_TRACKING_URI": ""}
-        return self.project.environment(**api, **self.settings(), **self.secrets) | env
+        """The lab's servers and folders; MLflow's client does not wait between its own retries."""
+        servers = {
+            "PREFECT_API_URL": self.api,
+            "MLFLOW_TRACKING_URI": "",
+            "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
+        }
+        return self.project.environment(**servers, **self.settings(), **self.secrets) | env
 
     def half_files(self) -> list[str]:
         """What was being written in the state folder, and is not whole."""

@@ -12,21 +12,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import waits
+
 PACKAGE = next(path.name for path in Path("src").iterdir() if (path / "flows.py").exists())
 main, data, registry, settings, sources, tasks = (
     importlib.import_module(f"{PACKAGE}.{name}")
     for name in ("__main__", "data", "registry", "settings", "sources", "tasks")
 )
-
-
-def hurry() -> None:
-    """The same retries with the same backoff, but a fifth of the waits."""
-    sources.READ_SECONDS = 3
-    for name, task in vars(tasks).copy().items():
-        if isinstance(task, tasks.Task) and task.retries:
-            waits = [seconds / 5 for seconds in task.retry_delay_seconds]
-            short = task.with_options(retry_delay_seconds=waits, retry_jitter_factor=0)
-            setattr(tasks, name, short)
 
 
 def run(argv: list[str]) -> str | None:
@@ -60,7 +52,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    hurry()
+    sources.READ_SECONDS = 2
+    waits.shorten(tasks)
     answers, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
         print(json.dumps(answer(json.loads(line))), file=answers, flush=True)

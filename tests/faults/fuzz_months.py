@@ -129,7 +129,7 @@ def one_case(case: int, month: pa.Table, folder: Path) -> tuple[str, str]:
         with pq.ParquetWriter(path, table.schema):
             done.append("zero row groups")
     else:
-        pq.write_table(table, path, row_group_size=int(rng.choice([1, 50, 10_000])))
+        pq.write_table(table, path, row_group_size=int(rng.choice([7, 50, 10_000])))
     if not case % 3:
         done.append(spoil_bytes(path, rng))
     try:

@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import waits
+
 PACKAGE = next(path.name for path in Path("src").iterdir() if (path / "flows.py").exists())
 STAGES = {
     "cleaning": ("data", "_check_share"),
@@ -54,6 +56,7 @@ def wait(marker: Path) -> None:
 
 def main(folder: str, stage: str, *argv: str) -> None:
     """Run a command line, or without one what a worker runs."""
+    waits.shorten(importlib.import_module(f"{PACKAGE}.tasks"))
     stop_before(stage, Path(folder))
     if argv:
         sys.argv = ["poe", *argv]

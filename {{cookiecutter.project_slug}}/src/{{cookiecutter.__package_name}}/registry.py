@@ -68,6 +68,8 @@ class Registry:
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         # It warns that uv's environments have no pip.
         logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
+        # What it tells with a traceback, it raises as well.
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
         settings.state_dir.mkdir(parents=True, exist_ok=True)
         self.uri = settings.tracking_uri
         mlflow.set_tracking_uri(self.uri)
