@@ -119,7 +119,7 @@ def score(paths: list[str] | None = None) -> ScoreResult:
     champion = tasks.find_champion()
     paths = paths or [tasks.find_newest(settings.data_location)]
     check_names(paths)
-    folder = settings.checkpoint_dir / "raw"
+    folder = settings.checkpoint_dir
     months = [
         tasks.predict(tasks.fetch(path, folder), path, champion, settings.prediction_dir)
         for path in paths
@@ -189,7 +189,7 @@ def monitor(path: str | None = None, alarm: bool = True) -> MonitorResult:
     settings = Settings()
     champion = tasks.find_champion()
     path = path or tasks.find_newest(settings.data_location)
-    raw = tasks.fetch(path, settings.checkpoint_dir / "raw")
+    raw = tasks.fetch(path, settings.checkpoint_dir)
     found = tasks.inspect(raw, path, champion)
     tasks.publish_inspection(found, champion)
     if alarm and found.verdict == "fail":

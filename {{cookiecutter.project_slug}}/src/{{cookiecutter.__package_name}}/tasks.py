@@ -141,11 +141,11 @@ def find_months(
 
 @task(task_run_name=name_with_file, **OUTSIDE)
 def fetch(location: str, folder: Path) -> Path:
-    """A local copy of a month; a local file stays where it is."""
+    """A copy of a month in a folder of the checkpoints; a local file stays where it is."""
     from . import sources
 
     unlock_database()
-    return sources.fetch(location, folder)
+    return sources.fetch(location, folder / "raw")
 
 
 @task(**OUTSIDE)
@@ -179,7 +179,7 @@ def fit(months: "list[Month]", params: TrainParams, folder: Path) -> str:
 
 def cleaned(location: str, folder: Path) -> "Month":
     """The checkpoint of a month, made again if its file is gone."""
-    raw = fetch(location, folder / "raw")
+    raw = fetch(location, folder)
     month = clean(raw, location, folder)
     return month if month.path.exists() else _again(clean)(raw, location, folder)
 
