@@ -29,15 +29,15 @@ def training_plots(
 
 
 def _actual_vs_predicted(actual: Any, predicted: Any) -> Figure:
-    figure = Figure(figsize=(6, 5.4), layout="constrained")
+    figure = Figure(figsize=(6.6, 5.6), layout="constrained")
     axes = figure.add_subplot()
     limits = float(min(0, actual.min(), predicted.min())), float(max(actual.max(), predicted.max()))
     cells = axes.hexbin(
-        actual, predicted, gridsize=60, extent=(*limits, *limits), bins="log", cmap="cividis"
+        actual, predicted, gridsize=60, extent=(*limits, *limits), bins="log", cmap="cividis_r"
     )
     axes.plot(limits, limits, color=ORANGE, linewidth=1.5, label="exact prediction")
     axes.set(
-        title=f"Actual against predicted {TARGET}, test month",
+        title=f"Predicted against actual {TARGET}, test month",
         xlabel=f"Actual {TARGET} ({UNIT})",
         ylabel=f"Predicted {TARGET} ({UNIT})",
         xlim=limits,
@@ -45,7 +45,7 @@ def _actual_vs_predicted(actual: Any, predicted: Any) -> Figure:
         aspect="equal",
     )
     axes.legend(loc="upper left")
-    figure.colorbar(cells, label=f"{NOUN.capitalize()} (log scale)")
+    figure.colorbar(cells, shrink=0.8, label=f"{NOUN.capitalize()} per cell (log scale)")
     return figure
 
 
@@ -58,14 +58,15 @@ def _residuals_by_hour(hours: Any, residuals: Any) -> Figure:
     ).T
     axes.fill_between(present, low, high, color=BLUE, alpha=0.25, label="10th to 90th percentile")
     axes.plot(present, middle, color=BLUE, marker="o", markersize=4, label="median")
-    axes.axhline(0, color=ORANGE, linewidth=1.5)
+    axes.axhline(0, color=ORANGE, linewidth=1.5, label="exact prediction")
+    axes.margins(y=0.15)  # room for the legend
     axes.set(
         title="Residuals by hour of the day, test month",
         xlabel="Hour of the day",
         ylabel=f"Predicted minus actual ({UNIT})",
         xticks=range(0, 24, 3),
     )
-    axes.legend(loc="upper right")
+    axes.legend(loc="upper center", ncols=3)
     return figure
 
 

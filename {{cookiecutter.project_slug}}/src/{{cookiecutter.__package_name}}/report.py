@@ -38,7 +38,7 @@ def training_report(
             f"## On the {test.kept:,} {NOUN} of {test.period}",
             _table(
                 ["Model", f"RMSE ({UNIT})", f"MAE ({UNIT})", "R²"],
-                [[n, f"{m.rmse:.3f}", f"{m.mae:.3f}", f"{m.r2:.3f}"] for n, m in scores.items()],
+                [[n, f"{m.rmse:.3f}", f"{m.mae:.3f}", f"{m.r2:z.3f}"] for n, m in scores.items()],
             ),
             "## Data",
             _table(
