@@ -1,0 +1,189 @@
+"""The README's pictures, of a real training: `uv run python -m tests.pictures` makes them again."""
+
+import argparse
+import io
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cookiecutter.main import cookiecutter
+from PIL import Image
+from playwright.sync_api import FloatRect, Locator, Page, sync_playwright
+
+from .conftest import TEMPLATE, BakedProject
+from .services import PrefectServer, free_port, process, wait_until
+
+WIDTH, COLOURS = 1200, 256
+"""Of a picture: pixels across, and enough colours for text and plots."""
+ROOM, SCALE = 940, 1.28
+"""Points across that a page's own part gets of the window, and the pixels of a point."""
+PREFECT_MENU, MLFLOW_MENU = 256, 198
+"""Points across of what stands left of it."""
+ABOVE, EDGE = 300, 12
+"""Points of height that may stand above what a picture shows, and those of them in it."""
+SETTLES = 3_000
+"""Milliseconds that a page may take to draw what it has."""
+QUIET = {
+    "color-scheme": '"light"',
+    "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": "true",
+    "mlflow.assistant.panelOpen_v1": "false",
+}
+"""What the pages remember of a user: light colours, and no assistant."""
+
+
+@dataclass
+class Stage:
+    """A platform at work, and the ids of one training."""
+
+    prefect: PrefectServer
+    mlflow: str
+    flow_run: str
+
+    @property
+    def pages(self) -> str:
+        return self.prefect.url.removesuffix("/api")
+
+    def artifact(self, key: str) -> Any:
+        wanted = {"flow_run_id": {"any_": [self.flow_run]}, "key": {"any_": [key]}}
+        [found] = self.prefect.post("artifacts/filter", artifacts=wanted)
+        return found
+
+    @property
+    def report(self) -> str:
+        return f"{self.pages}/artifacts/artifact/{self.artifact('duration-model-report')['id']}"
+
+    @property
+    def form(self) -> str:
+        found = self.prefect.get("deployments/name/train/ad-hoc")
+        return f"{self.pages}/deployments/deployment/{found['id']}/run"
+
+
+@contextmanager
+def stage(project: BakedProject, folder: Path) -> Iterator[Stage]:
+    """`poe up`, with its state in a folder, after the first training by its worker."""
+    mlflow, prefect = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
+    env = BakedProject(project.path, folder / "home", project.venv).environment(
+        PREFECT_API_URL=f"{prefect}/api",
+        MLFLOW_TRACKING_URI=mlflow,
+        PREFECT_WORKER_QUERY_SECONDS="1",
+        **{f"{project.package.upper()}_STATE_DIR": str(folder / "state")},
+    )
+    log = folder / "up.log"
+    with process("uv", "run", "poe", "up", cwd=project.path, env=env, log=log) as started:
+
+        def healthy() -> bool:
+            assert started.poll() is None, log.read_text()
+            return "Everything is healthy" in log.read_text()
+
+        wait_until(healthy, "poe up")
+        server = PrefectServer(f"{prefect}/api")
+        training = server.start("train/monthly")
+        server.wait_for(training)
+        yield Stage(server, mlflow, training)
+
+
+@contextmanager
+def browser() -> Iterator[Page]:
+    """A page of the system's Chromium: nothing is downloaded."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"))
+        page = chromium.new_page(
+            device_scale_factor=SCALE, locale="en-GB", timezone_id="UTC", color_scheme="light"
+        )
+        page.set_default_timeout(60_000)
+        for key, value in QUIET.items():
+            page.add_init_script(f"localStorage.setItem({key!r}, {value!r})")
+        yield page
+        chromium.close()
+
+
+def flow_run(page: Page, stage: Stage) -> Locator:
+    page.goto(f"{stage.pages}/runs/flow-run/{stage.flow_run}")
+    page.get_by_text("Completed").first.wait_for()
+    return page.locator(PREFECT)
+
+
+def report(page: Page, stage: Stage) -> Locator:
+    page.goto(stage.report)
+    page.locator("table").last.wait_for()
+    return page.locator(".artifact-data-markdown")
+
+
+def deployments(page: Page, stage: Stage) -> Locator:
+    page.goto(f"{stage.pages}/deployments")
+    page.get_by_text("on-drift").wait_for()
+    return page.locator(PREFECT)
+
+
+def form(page: Page, stage: Stage) -> Locator:
+    page.goto(stage.form)
+    page.get_by_text("Learning Rate").wait_for()
+    return page.locator(PREFECT)
+
+
+def mlflow_run(page: Page, stage: Stage) -> Locator:
+    link = stage.artifact("mlflow-run")["data"]
+    page.goto(link.partition("(")[2].rstrip(")"))
+    page.get_by_role("tab", name="Artifacts").click()
+    page.get_by_text("plots").click()
+    page.get_by_text("actual_vs_predicted.png").click()
+    page.locator("main img").first.wait_for()
+    return page.locator("main")
+
+
+def model(page: Page, stage: Stage) -> Locator:
+    page.goto(f"{stage.mlflow}/#/models/taxi-duration")
+    page.get_by_text("champion").first.wait_for()
+    page.get_by_role("button", name="Tags").first.click()
+    return page.locator("main")
+
+
+PREFECT = ".app-router-view__view"
+PICTURES: dict[str, tuple[Callable[[Page, Stage], Locator], int]] = {
+    "flow-run": (flow_run, 500),
+    "report": (report, 644),
+    "deployments": (deployments, 570),
+    "form": (form, 760),
+    "mlflow-run": (mlflow_run, 775),
+    "model": (model, 470),
+}
+"""How to come to what a picture shows, and how much of the page's height from there."""
+
+
+def take(page: Page, stage: Stage, name: str, folder: Path) -> Path:
+    """Take a picture of a page's own part, without its menu, and return its path."""
+    visit, height = PICTURES[name]
+    menu = MLFLOW_MENU if name in {"mlflow-run", "model"} else PREFECT_MENU
+    page.set_viewport_size({"width": ROOM + menu, "height": height + ABOVE})
+    box = visit(page, stage).bounding_box()
+    assert box
+    page.wait_for_timeout(SETTLES)
+    clip: FloatRect = {"x": menu, "y": max(box["y"] - EDGE, 0), "width": ROOM, "height": height}
+    image = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")
+    image = image.resize((WIDTH, round(image.height * WIDTH / image.width)))
+    path = folder / f"{name}.png"
+    image.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    return path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=TEMPLATE / "docs/pictures")
+    folder = parser.parse_args().folder
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        made = cookiecutter(str(TEMPLATE), no_input=True, output_dir=scratch)
+        project = BakedProject(Path(made), Path(scratch, "home"))
+        project.run("uv", "sync", "--quiet", "--python", sys.executable)
+        with stage(project, Path(scratch)) as platform, browser() as page:
+            for name in PICTURES:
+                print(take(page, platform, name, folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""What people see, in a real browser: the pages of a training, and a flow run by clicking."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from . import pictures
+from .conftest import TEMPLATE, BakedProject
+from .pictures import PICTURES, Stage, browser, stage, take
+from .services import processes_with, wait_until
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not shutil.which("chromium"), reason="needs Chromium"),
+]
+GREEN = (40, 160, 80)
+
+
+@pytest.fixture(scope="module")
+def platform(project: BakedProject, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("stage")
+    with stage(project, folder) as platform:
+        yield platform
+    wait_until(lambda: not processes_with(str(folder)), "an end of poe up")
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with browser() as page:
+        yield page
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_are_taken(platform: Stage, page: Page, tmp_path: Path, name: str) -> None:
+    path = take(page, platform, name, tmp_path)
+    new, kept = Image.open(path), Image.open(TEMPLATE / f"docs/pictures/{name}.png")
+    for picture in (new, kept):
+        assert picture.width == pictures.WIDTH
+        assert len(colours(picture)) > 30  # text, and no empty page
+    assert path.stat().st_size < 200_000
+    assert abs(new.height - kept.height) <= 1
+    if name == "flow-run":
+        assert_bars(new)
+        assert_bars(kept)
+
+
+def colours(picture: Image.Image) -> dict[tuple[int, int, int], int]:
+    """How many pixels there are of each colour."""
+    found = picture.convert("RGB").getcolors(picture.width * picture.height)
+    return {rgb: number for number, rgb in found or [] if isinstance(rgb, tuple)}  # type: ignore[misc]
+
+
+def assert_bars(picture: Image.Image) -> None:
+    """Assert that the task runs' green bars are drawn."""
+    near = [
+        number
+        for rgb, number in colours(picture).items()
+        if max(abs(a - b) for a, b in zip(rgb, GREEN, strict=True)) < 40
+    ]
+    assert sum(near) > 5_000
+
+
+def test_the_report_is_a_table_with_numbers(platform: Stage, page: Page) -> None:
+    pictures.report(page, platform)
+    scores, months = page.locator("table").nth(0), page.locator("table").nth(1)
+    rows = scores.locator("tbody tr")
+    expect(rows).to_have_count(2)
+    for row in rows.all():
+        cells = row.locator("td").all_inner_texts()
+        assert all(float(cell) >= 0 for cell in cells[1:])
+    challenger, baseline = (float(row.locator("td").nth(1).inner_text()) for row in rows.all())
+    assert challenger < baseline / 2
+    expect(months.locator("tbody tr")).to_have_count(3)
+    expect(page.locator(pictures.PREFECT)).not_to_contain_text("|")
+
+
+def test_the_form_describes_every_parameter(platform: Stage, page: Page) -> None:
+    pictures.form(page, platform)
+    deployment = platform.prefect.get("deployments/name/train/ad-hoc")
+    schema = deployment["parameter_openapi_schema"]
+    models = [schema, *schema["definitions"].values()]
+    fields = [field for model in models for field in model["properties"].values()]
+    assert len(fields) > 10
+    for field in fields:
+        # The form renders markdown.
+        description = field["description"].replace("`", "")
+        assert description
+        expect(page.locator("article", has_text=description).first).to_be_visible()
+
+
+def test_an_ad_hoc_run_by_clicking(platform: Stage, page: Page) -> None:
+    page.goto(f"{platform.pages}/deployments")
+    page.get_by_role("link", name="ad-hoc").click()
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_text("Custom run").click()
+    page.get_by_text("Learning Rate").wait_for()
+    page.locator(".p-label", has_text="Run Name").locator("input").fill("by-hand")
+    page.locator(".p-label", has_text="Trees, at most").last.locator("input").fill("5")
+
+    def submitted() -> bool:
+        # A server whose SQLite file is busy says so: then a person clicks again.
+        if page.url.partition("?")[0].endswith("/run"):
+            page.get_by_role("button", name="Submit").click()
+            page.wait_for_timeout(2_000)
+        return not page.url.partition("?")[0].endswith("/run")
+
+    wait_until(submitted, "a flow run")
+    page.get_by_role("link", name="by-hand").first.click()
+    page.wait_for_url("**/runs/flow-run/*")
+    flow_run = page.url.rpartition("/")[2].partition("?")[0]
+    platform.prefect.wait_for(flow_run)
+    expect(page.get_by_text("Completed").first).to_be_visible()
+    assert platform.prefect.get(f"flow_runs/{flow_run}")["parameters"]["params"]["max_rounds"] == 5
