@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from subprocess import Popen
+from typing import Any
 
 from .lab import MONTHS, Lab, Paused, console
 from .services import PrefectServer, process, wait_until
@@ -16,13 +17,15 @@ class Deployment:
     lab: Lab
     server: PrefectServer
 
-    def run(self, seed: int, paused: Paused | None = None) -> str:
+    def run(self, seed: int, paused: Paused | None = None, **env: str) -> str:
         """Start a flow run that stops at a stage, and return its id."""
         found = self.server.get("deployments/name/train/ad-hoc")
         path = f"deployments/{found['id']}/create_flow_run"
-        command = {"command": " ".join(paused.command(self.lab))} if paused else {}
+        variables: dict[str, Any] = {"env": env} if env else {}
+        if paused:
+            variables["command"] = " ".join(paused.command(self.lab))
         parameters = {"params": {"max_rounds": 20, "seed": seed}}
-        made = self.server.post(path, parameters=parameters, job_variables=command)
+        made = self.server.post(path, parameters=parameters, job_variables=variables)
         return str(made["id"])
 
     @contextmanager

@@ -115,6 +115,16 @@ def test_mlflow_goes_away_while_a_model_is_logged(trained: Console, tmp_path: Pa
     assert trained.champion()["version"] == champion["version"] + 1
 
 
+def test_models_come_only_from_the_store_of_the_settings(trained: Console, tmp_path: Path) -> None:
+    """Also where the environment names another registry."""
+    other = tmp_path / "other.db"
+    before = trained.champion()
+    assert trained.ask("champion", MLFLOW_REGISTRY_URI=f"sqlite:///{other}")["champion"] == before
+    assert trained.train(rounds=40)["error"] is None
+    assert trained.champion()["version"] > before["version"]
+    assert not other.exists()
+
+
 def test_the_disk_is_full(trained: Console, tmp_path: Path) -> None:
     mounted = tmp_path / "small"
     mounted.mkdir()

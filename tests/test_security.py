@@ -1,29 +1,14 @@
-"""What docs/reliability.md promises about secrets, models and servers."""
+"""What docs/reliability.md promises about secrets, models and servers; see also test_kills.py."""
 
 import re
-import secrets
 import socket
 from pathlib import Path
 
 import pytest
 
 from .conftest import TEMPLATE, BakedProject
-from .deployed import deploy
-from .lab import Lab
-from .services import PrefectServer
 
 RENDERED = TEMPLATE / "{{cookiecutter.project_slug}}"
-SECRETS = {
-    name: f"planted:{secrets.token_hex(8)}"
-    for name in (
-        "AWS_SECRET_ACCESS_KEY",
-        "MLFLOW_TRACKING_TOKEN",
-        "PGPASSWORD",
-        "PREFECT_API_AUTH_STRING",
-    )
-}
-"""What a machine may have in its environment."""
-
 UNTRUSTED = """
 import sys
 from pathlib import Path
@@ -42,30 +27,6 @@ for dump, attack in ((pickle.dumps, Attack()), (skops.io.dumps, os.system)):
     else:
         print("loaded")
 """
-
-
-def holding(folder: Path, secret: str) -> list[str]:
-    """The files under a folder that hold a secret."""
-    files = (path for path in folder.rglob("*") if path.is_file() and ".venv" not in path.parts)
-    return [str(path) for path in files if secret.encode() in path.read_bytes()]
-
-
-@pytest.mark.slow
-def test_no_secret_is_kept_anywhere(
-    project: BakedProject, shared_server: PrefectServer, tmp_path: Path
-) -> None:
-    """Not in logs, results, MLflow's store, Prefect's database, prefect.yaml or git."""
-    lab = Lab(project, tmp_path, shared_server.url)
-    lab.secrets = SECRETS
-    deployed = deploy(lab, shared_server)
-    with deployed.worker():
-        run = deployed.run(1)
-        assert deployed.end(run) == "COMPLETED", shared_server.logs(run)
-    servers = tmp_path.parent.glob("server*")
-    for folder in (tmp_path, project.path, project.home, *servers):
-        for secret in SECRETS.values():
-            assert not holding(folder, secret.partition(":")[2])
-    assert holding(tmp_path, "max_rounds")  # the search finds what is there
 
 
 @pytest.mark.slow

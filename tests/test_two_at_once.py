@@ -3,46 +3,59 @@
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from .conftest import BakedProject
 from .lab import MONTHS, Lab, console, fault, mlflow_server
-from .services import free_port, prefect_server, process
+from .services import PrefectServer, free_port, prefect_server, process
 from .test_postgres import BIN, PASSWORD, postgres
 
 pytestmark = pytest.mark.slow
+Servers = tuple[Lab, str]
 needs_postgres = pytest.mark.skipif(
     not (BIN / "initdb").exists(), reason="PostgreSQL is not on this machine"
 )
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=needs_postgres)])
-def servers(
-    request: pytest.FixtureRequest, project: BakedProject, tmp_path: Path
-) -> Iterator[tuple[Lab, str]]:
-    """A lab with a Prefect server, and the address of an MLflow server, on one kind of database."""
+@contextmanager
+def on_sqlite(shared: PrefectServer, project: BakedProject, folder: Path) -> Iterator[Servers]:
+    lab = Lab(project, folder, shared.url)
+    with mlflow_server(lab, free_port()) as mlflow:
+        yield lab, mlflow
+
+
+@contextmanager
+def on_postgres(_: PrefectServer, project: BakedProject, folder: Path) -> Iterator[Servers]:
     with ExitStack() as stack:
-        env, database, extra = {}, "", ()
-        if request.param == "postgresql":
-            port = stack.enter_context(postgres())
-            address = f"//taxi:{PASSWORD}@127.0.0.1:{port}"
-            for name in ("prefect", "mlflow"):
-                create = [str(BIN / "createdb"), "-h", "127.0.0.1", "-p", str(port), "-U", "taxi"]
-                subprocess.run(
-                    [*create, name], check=True, env=os.environ | {"PGPASSWORD": PASSWORD}
-                )
-            env = {"PREFECT_API_DATABASE_CONNECTION_URL": f"postgresql+asyncpg:{address}/prefect"}
-            database, extra = f"postgresql:{address}/mlflow", ("psycopg2-binary",)
-        server = stack.enter_context(prefect_server(project, tmp_path, **env))
-        lab = Lab(project, tmp_path, server.url)
+        port = stack.enter_context(postgres())
+        address = f"//taxi:{PASSWORD}@127.0.0.1:{port}"
+        for name in ("prefect", "mlflow"):
+            create = [str(BIN / "createdb"), "-h", "127.0.0.1", "-p", str(port), "-U", "taxi"]
+            subprocess.run([*create, name], check=True, env=os.environ | {"PGPASSWORD": PASSWORD})
+        env = {"PREFECT_API_DATABASE_CONNECTION_URL": f"postgresql+asyncpg:{address}/prefect"}
+        server = stack.enter_context(prefect_server(project, folder, free_port(), **env))
+        lab = Lab(project, folder, server.url)
+        mlflow = mlflow_server(lab, free_port(), f"postgresql:{address}/mlflow", "psycopg2-binary")
+        yield lab, stack.enter_context(mlflow)
+
+
+@pytest.fixture(params=[on_sqlite, pytest.param(on_postgres, marks=needs_postgres)])
+def servers(
+    request: pytest.FixtureRequest,
+    project: BakedProject,
+    shared_server: PrefectServer,
+    tmp_path: Path,
+) -> Iterator[Servers]:
+    """A lab with a Prefect server, and the address of an MLflow server, on one kind of database."""
+    with request.param(shared_server, project, tmp_path) as (lab, mlflow):
         lab.make_months(*MONTHS)
-        yield lab, stack.enter_context(mlflow_server(lab, free_port(), database, *extra))
+        yield lab, mlflow
 
 
-def test_two_trainings_at_once(servers: tuple[Lab, str], tmp_path: Path) -> None:
+def test_two_trainings_at_once(servers: Servers, tmp_path: Path) -> None:
     """On two machines, with no lock between them: each gets a version, and the champion is one."""
     lab, mlflow = servers
     command = (lab.python, "-m", lab.project.package, "train", "--params.max-rounds")
@@ -52,8 +65,8 @@ def test_two_trainings_at_once(servers: tuple[Lab, str], tmp_path: Path) -> None
             state = lab.settings(state_dir=str(tmp_path / f"state-{rounds}"))
             env = lab.environment(MLFLOW_TRACKING_URI=mlflow, **state)
             log = tmp_path / f"{rounds}.log"
-            training = process(*command, str(rounds), cwd=lab.project.path, env=env, log=log)
-            started.append((stack.enter_context(training), log))
+            run = process(*command, str(rounds), cwd=lab.project.path, env=env, log=log)
+            started.append((stack.enter_context(run), log))
         for training, log in started:
             assert training.wait(240) == 0, log.read_text()
     logs = [log.read_text() for _, log in started]

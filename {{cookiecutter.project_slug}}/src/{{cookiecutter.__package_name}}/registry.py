@@ -73,7 +73,8 @@ class Registry:
         settings.state_dir.mkdir(parents=True, exist_ok=True)
         self.uri = settings.tracking_uri
         mlflow.set_tracking_uri(self.uri)
-        self.client = mlflow.MlflowClient(self.uri)
+        mlflow.set_registry_uri(self.uri)  # whatever MLFLOW_REGISTRY_URI says
+        self.client = mlflow.MlflowClient(self.uri, self.uri)
         self._check_store()
 
     def log(
