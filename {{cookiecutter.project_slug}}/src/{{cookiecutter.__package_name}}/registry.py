@@ -39,6 +39,8 @@ REQUIREMENTS = ["numpy", "pandas", "pyarrow", "pydantic", "scikit-learn", "skops
 
 # Prefect tries again, and MLflow's own way of it takes four minutes to say that a server is away.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+# A model is small: the bar would only fill the logs.
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 
 class Champion(BaseModel):

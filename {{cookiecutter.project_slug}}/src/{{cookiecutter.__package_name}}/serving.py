@@ -33,8 +33,9 @@ def serve(host: str = "127.0.0.1", port: int = 8000) -> None:
     with registry.load(champion.version) as model:
         app = make_app(f"models:/{PROJECT}/{champion.version}", model)
         url = f"http://{host}:{port}"
-        print(f"Version {champion.version} of {PROJECT}: POST {url}/invocations, GET {url}/health")
-        uvicorn.run(app, host=host, port=port, log_level="warning")
+        where = f"POST {url}/invocations, GET {url}/health"
+        print(f"Version {champion.version} of {PROJECT}: {where}", flush=True)
+        uvicorn.run(app, host=host, port=port, log_level="warning", lifespan="off")
 
 
 def make_app(uri: str, model: "Model") -> "FastAPI":
