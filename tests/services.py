@@ -160,9 +160,9 @@ class PrefectServer:
         found = self.post("logs/filter", logs=wanted, sort="TIMESTAMP_ASC")
         return "\n".join(log["message"] for log in found)
 
-    def artifact(self, flow_run: str, kind: str) -> Any:
-        """The one artifact of a flow run that is markdown or a link."""
-        wanted = {"flow_run_id": {"any_": [flow_run]}, "type": {"any_": [kind]}}
+    def artifact(self, flow_run: str, key: str) -> Any:
+        """The one artifact of a flow run with this key."""
+        wanted = {"flow_run_id": {"any_": [flow_run]}, "key": {"any_": [key]}}
         [found] = self.post("artifacts/filter", artifacts=wanted)
         return found
 

@@ -110,7 +110,7 @@ def test_a_local_run_completes_also_after_a_move(local: Deployed) -> None:
     first = started.partition("UUID: ")[2].split()[0]
     local.work()
     local.server.check_completed(first)
-    report = local.server.artifact(first, "markdown")
+    report = local.server.artifact(first, "duration-model-report")
     assert "version 1 promoted to champion" in report["data"]
     assert local.store() == {"champion": "1", "flow_runs": {"1": first}}
 
@@ -217,7 +217,7 @@ def test_a_git_run_comes_from_the_clone(git: Deployed) -> None:
     git.work()
     git.server.check_completed(first)
     assert git.store() == {"champion": "1", "flow_runs": {"1": first}}
-    assert git.server.artifact(first, "markdown")["key"] == "duration-model-report"
+    assert git.server.artifact(first, "duration-model-report")
 
     tasks = git.project.path / "src/taxi_duration/tasks.py"
     committed = tasks.read_text()
@@ -230,5 +230,5 @@ def test_a_git_run_comes_from_the_clone(git: Deployed) -> None:
     git.work()
     git.server.check_completed(second)
     assert git.store() == {"champion": "1", "flow_runs": {"1": first, "2": second}}
-    assert git.server.artifact(second, "markdown")["key"] == "pushed-report"
+    assert git.server.artifact(second, "pushed-report")
     assert not (git.project.path / "mlflow.db").exists()

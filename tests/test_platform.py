@@ -136,7 +136,7 @@ def test_up_works_and_ctrl_c_leaves_nothing(fresh: BakedProject) -> None:
 
         first = platform.prefect.start("train/ad-hoc", params={"max_rounds": 5})
         platform.prefect.wait_for(first)
-        assert mlflow in platform.prefect.artifact(first, "link-markdown")["data"]
+        assert mlflow in platform.prefect.artifact(first, "mlflow-run")["data"]
 
         second = platform.prefect.start("train/ad-hoc")
         wait_until(lambda: platform.prefect.state(second) == "RUNNING", "a second training")
