@@ -18,6 +18,7 @@ import pytest
 
 from .conftest import BakedProject
 from .services import (
+    STARTS,
     PrefectServer,
     answers,
     free_port,
@@ -73,8 +74,8 @@ class Platform:
         return {process: found[process] for process in found.keys() - {self.terminal.pid}}
 
     def check_ended(self) -> None:
-        self.terminal.wait(timeout=60)
-        wait_until(lambda: not self.processes(), f"an end of {self.processes()}", 5)
+        self.terminal.wait(timeout=STARTS)
+        wait_until(lambda: not self.processes(), "an end of all its processes", seconds=60)
 
     def memory_mb(self) -> float:
         """Memory of its processes; what several share counts once."""
