@@ -28,6 +28,11 @@ class Deployment:
         made = self.server.post(path, parameters=parameters, job_variables=variables)
         return str(made["id"])
 
+    def limit(self, at_once: int | None) -> None:
+        """How many flow runs may be at work at once."""
+        found = self.server.get("deployments/name/train/ad-hoc")
+        self.server.send("PATCH", f"deployments/{found['id']}", {"concurrency_limit": at_once})
+
     @contextmanager
     def worker(self) -> Iterator["Popen[bytes]"]:
         log = self.lab.folder / "worker.log"

@@ -114,8 +114,15 @@ class PrefectServer:
 
     def post(self, path: str, **body: Any) -> Any:
         """POST JSON to the API, and return what it answers."""
+        return self.send("POST", path, body)
+
+    def send(self, method: str, path: str, body: dict[str, Any]) -> Any:
+        """Send JSON to the API, and return what it answers."""
         request = urllib.request.Request(
-            f"{self.url}/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+            f"{self.url}/{path}",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+            method=method,
         )
         return self._ask(request)
 

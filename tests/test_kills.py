@@ -57,17 +57,18 @@ def test_a_flow_run_is_killed_at_each_stage(deployed: Deployment, tmp_path: Path
     assert cached == [[], months[:-1], months, [*months, "fit"], [*months, "fit"]]
 
 
-def test_the_worker_is_killed(deployed: Deployment, tmp_path: Path) -> None:
+def test_the_worker_is_killed_at_each_stage(deployed: Deployment, tmp_path: Path) -> None:
     """The flow run cannot write its log any more, and says so; the next one goes on."""
-    paused = Paused(tmp_path, "fitting")
-    with deployed.worker() as worker:
-        run = deployed.run(2, paused)
-        paused.reached()
-        with fault():
-            worker.kill()
-            worker.wait()
-            paused.go_on()
-            assert deployed.end(run) == "CRASHED"
+    for stage in STAGES:
+        paused = Paused(tmp_path, stage)
+        with deployed.worker() as worker:
+            run = deployed.run(2, paused)
+            paused.reached()
+            with fault():
+                worker.kill()
+                worker.wait()
+                paused.go_on()
+                assert deployed.end(run) == "CRASHED"
     with deployed.worker():
         run = deployed.run(2)
         assert deployed.end(run) == "COMPLETED"
@@ -75,22 +76,28 @@ def test_the_worker_is_killed(deployed: Deployment, tmp_path: Path) -> None:
 
 
 def test_the_worker_and_the_flow_run_are_killed(deployed: Deployment, tmp_path: Path) -> None:
-    """Nobody is left to say so: the automation does, and the next flow run takes its turn."""
-    paused = Paused(tmp_path, "logging")
-    with deployed.worker() as worker, console(deployed.lab) as opened:
+    """At each stage. Nobody is left to say so: the automation does, and the next takes its turn."""
+    killed = []
+    with console(deployed.lab) as opened:
         before = opened.champion()
-        run = deployed.run(3, paused)
-        trainer = paused.reached()
-        with fault():
-            worker.kill()
-            worker.wait()
-            os.kill(trainer, signal.SIGKILL)
-            second = deployed.run(3)
-            with deployed.worker():
-                assert deployed.end(run) == "CRASHED"
-                assert deployed.end(second) == "COMPLETED"
-            assert opened.champion() == before
-    assert "fit" in deployed.cached(second)
+        deployed.limit(None)  # they need not wait for each other's automation, but for the last
+        for stage in STAGES:
+            if stage == STAGES[-1]:
+                deployed.limit(1)
+            paused = Paused(tmp_path, stage)
+            with deployed.worker() as worker:
+                killed.append(deployed.run(3, paused))
+                trainer = paused.reached()
+                with fault():
+                    worker.kill()
+                    worker.wait()
+                    os.kill(trainer, signal.SIGKILL)
+                    assert opened.champion() == before
+        last = deployed.run(3)
+        with deployed.worker():
+            assert [deployed.end(run) for run in killed] == ["CRASHED"] * len(STAGES)
+            assert deployed.end(last) == "COMPLETED"
+    assert "fit" in deployed.cached(last)
 
 
 def holding(folder: Path, text: str) -> list[str]:
