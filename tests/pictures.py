@@ -26,7 +26,7 @@ PREFECT_MENU, MLFLOW_MENU = 256, 198
 """Points across of what stands left of it."""
 ABOVE, EDGE = 300, 12
 """Points of height that may stand above what a picture shows, and those of them in it."""
-SETTLES = 3_000
+SETTLES = 2_000
 """Milliseconds that a page may take to draw what it has."""
 QUIET = {
     "color-scheme": '"light"',
@@ -38,11 +38,11 @@ QUIET = {
 
 @dataclass
 class Stage:
-    """A platform at work, and the ids of one training."""
+    """A platform at work, and the id of the flow run to show."""
 
     prefect: PrefectServer
     mlflow: str
-    flow_run: str
+    flow_run: str = ""
 
     @property
     def pages(self) -> str:
@@ -65,7 +65,7 @@ class Stage:
 
 @contextmanager
 def stage(project: BakedProject, folder: Path) -> Iterator[Stage]:
-    """`poe up`, with its state in a folder, after the first training by its worker."""
+    """`poe up`, healthy, with its state in a folder."""
     mlflow, prefect = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
     env = BakedProject(project.path, folder / "home", project.venv).environment(
         PREFECT_API_URL=f"{prefect}/api",
@@ -81,10 +81,7 @@ def stage(project: BakedProject, folder: Path) -> Iterator[Stage]:
             return "Everything is healthy" in log.read_text()
 
         wait_until(healthy, "poe up")
-        server = PrefectServer(f"{prefect}/api")
-        training = server.start("train/monthly")
-        server.wait_for(training)
-        yield Stage(server, mlflow, training)
+        yield Stage(PrefectServer(f"{prefect}/api"), mlflow)
 
 
 @contextmanager
@@ -181,6 +178,8 @@ def main() -> None:
         project = BakedProject(Path(made), Path(scratch, "home"))
         project.run("uv", "sync", "--quiet", "--python", sys.executable)
         with stage(project, Path(scratch)) as platform, browser() as page:
+            platform.flow_run = platform.prefect.start("train/monthly")
+            platform.prefect.wait_for(platform.flow_run)
             for name in PICTURES:
                 print(take(page, platform, name, folder))
 

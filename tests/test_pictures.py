@@ -28,10 +28,48 @@ def platform(project: BakedProject, tmp_path_factory: pytest.TempPathFactory) ->
     wait_until(lambda: not processes_with(str(folder)), "an end of poe up")
 
 
-@pytest.fixture
-def page() -> Iterator[Page]:
+@pytest.fixture(scope="module")
+def page(platform: Stage) -> Iterator[Page]:
+    """A browser, in which somebody has started an ad-hoc training by clicking."""
     with browser() as page:
+        platform.flow_run = start_by_clicking(page, platform)
+        platform.prefect.wait_for(platform.flow_run)
         yield page
+
+
+def start_by_clicking(page: Page, platform: Stage) -> str:
+    """Fill in the form, submit it, follow the link to the flow run, and return its id."""
+    page.goto(f"{platform.pages}/deployments")
+    page.get_by_role("link", name="ad-hoc").click()
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_text("Custom run").click()
+    page.get_by_text("Learning Rate").wait_for()
+    page.locator(".p-label", has_text="Run Name").locator("input").fill("by-hand")
+    page.locator(".p-label", has_text="Trees, at most").last.locator("input").fill("20")
+
+    def submitted() -> bool:
+        # A server whose SQLite file is busy says so: then a person clicks again.
+        if is_form(page.url):
+            page.get_by_role("button", name="Submit").click()
+            page.wait_for_timeout(2_000)
+        return not is_form(page.url)
+
+    wait_until(submitted, "a flow run")
+    page.get_by_role("link", name="by-hand").first.click()
+    page.wait_for_url("**/runs/flow-run/*")
+    return page.url.rpartition("/")[2].partition("?")[0]
+
+
+def is_form(url: str) -> bool:
+    return url.partition("?")[0].endswith("/run")
+
+
+def test_an_ad_hoc_run_by_clicking_is_completed(platform: Stage, page: Page) -> None:
+    expect(page.get_by_text("Completed").first).to_be_visible()
+    flow_run = platform.prefect.get(f"flow_runs/{platform.flow_run}")
+    assert flow_run["state"]["type"] == "COMPLETED"
+    assert flow_run["name"] == "by-hand"
+    assert flow_run["parameters"]["params"]["max_rounds"] == 20
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -90,28 +128,3 @@ def test_the_form_describes_every_parameter(platform: Stage, page: Page) -> None
         description = field["description"].replace("`", "")
         assert description
         expect(page.locator("article", has_text=description).first).to_be_visible()
-
-
-def test_an_ad_hoc_run_by_clicking(platform: Stage, page: Page) -> None:
-    page.goto(f"{platform.pages}/deployments")
-    page.get_by_role("link", name="ad-hoc").click()
-    page.get_by_role("button", name="Run", exact=True).click()
-    page.get_by_text("Custom run").click()
-    page.get_by_text("Learning Rate").wait_for()
-    page.locator(".p-label", has_text="Run Name").locator("input").fill("by-hand")
-    page.locator(".p-label", has_text="Trees, at most").last.locator("input").fill("5")
-
-    def submitted() -> bool:
-        # A server whose SQLite file is busy says so: then a person clicks again.
-        if page.url.partition("?")[0].endswith("/run"):
-            page.get_by_role("button", name="Submit").click()
-            page.wait_for_timeout(2_000)
-        return not page.url.partition("?")[0].endswith("/run")
-
-    wait_until(submitted, "a flow run")
-    page.get_by_role("link", name="by-hand").first.click()
-    page.wait_for_url("**/runs/flow-run/*")
-    flow_run = page.url.rpartition("/")[2].partition("?")[0]
-    platform.prefect.wait_for(flow_run)
-    expect(page.get_by_text("Completed").first).to_be_visible()
-    assert platform.prefect.get(f"flow_runs/{flow_run}")["parameters"]["params"]["max_rounds"] == 5
