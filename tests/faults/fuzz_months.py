@@ -137,7 +137,7 @@ def one_case(case: int, month: pa.Table, folder: Path) -> tuple[str, str]:
         X, y = data.read([cleaned.path])
         assert len(X) == len(y) == cleaned.kept > 0
         assert np.isfinite(y).all()
-        features.make_pipeline(training._regressor(training.TrainParams(), 2)).fit(X, y)
+        features.make_pipeline(training.regressor(training.TrainParams(), 2)).fit(X, y)
     except data.DataError as error:
         assert str(error).startswith(path.name), error
         assert "\n" not in str(error), error

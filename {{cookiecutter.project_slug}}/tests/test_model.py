@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from .package import data, encoding, evaluation, features, training
+from .package import data, encoding, evaluation, features, streaming, training
 
 
 def test_means_are_learnt_from_the_other_folds() -> None:
@@ -30,8 +30,8 @@ def test_batches_teach_the_same_as_all_at_once() -> None:
     whole = encoding.GroupMeans({"group": 5}, "miles")
     learnt = whole.fit_transform(X, y)
     parts = encoding.GroupMeans({"group": 5}, "miles").start()
-    parts.add(X[:37], y[:37]).add(X[37:], y[37:])
-    assert np.allclose(parts.out_of_fold(X[37:], 37), learnt[37:])
+    parts.add(X[:37], y[:37]).add(X[37:], y[37:], 37)
+    assert np.allclose(parts.out_of_fold()(X[37:], 37), learnt[37:])
     assert np.allclose(parts.finish().transform(X), whole.transform(X))
 
 
@@ -40,7 +40,7 @@ def test_a_pipeline_takes_raw_rows_and_survives_a_file(months: list[str], tmp_pa
     pipeline = training.fit(paths[:2], training.TrainParams(max_rounds=40))
     X, y = data.read(paths[2:])
     predicted = pipeline.predict(X)
-    baseline = np.full(len(y), data.read_target(paths[:2]).mean())
+    baseline = np.full(len(y), streaming.target_mean(paths[:2]))
     assert evaluation.evaluate(y, predicted).rmse < 0.7 * evaluation.evaluate(y, baseline).rmse
     assert sum(features.importance(pipeline).values()) == pytest.approx(1, abs=1e-5)
     training.save(pipeline, tmp_path / "pipeline.skops")

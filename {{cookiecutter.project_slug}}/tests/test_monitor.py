@@ -23,7 +23,7 @@ class Mean:
     """A model that always says the mean of what it was trained on."""
 
     def __init__(self, path: Path) -> None:
-        y = data.read_target([path])
+        y = data.read([path])[1]
         self.mean, self.rmse = y.mean(), y.std()
 
     def predict(self, X: pd.DataFrame) -> np.ndarray:

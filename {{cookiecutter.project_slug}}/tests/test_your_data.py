@@ -66,7 +66,7 @@ def test_a_small_model_beats_the_mean_and_takes_a_row_of_json(
     pipeline = training.fit(train, training.TrainParams(max_rounds=40))
     X, y = data.read([test])
     error = evaluation.evaluate(y, pipeline.predict(X)).rmse
-    mean = np.full(len(y), data.read_target(train).mean())
+    mean = np.full(len(y), data.read(train)[1].mean())
     assert error < evaluation.evaluate(y, mean).rmse
 
     sent = json.loads(rows[:1].to_json(orient="records", date_format="iso"))

@@ -144,11 +144,6 @@ def read(paths: Sequence[Path]) -> tuple[pd.DataFrame, pd.Series]:
     return rows[INPUTS.names], rows[TARGET]
 
 
-def read_target(paths: Sequence[Path]) -> pd.Series:
-    """The target y of cleaned months."""
-    return pd.concat([pd.read_parquet(path, columns=[TARGET])[TARGET] for path in paths])
-
-
 def check_months(train: Sequence[Month], test: Month) -> None:
     """Raise DataError if two of the months hold the same period."""
     sources: dict[str, str] = {}

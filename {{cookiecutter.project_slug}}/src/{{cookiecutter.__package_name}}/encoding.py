@@ -1,6 +1,6 @@
 """Learnt means of groups, out of fold: a target encoder made of sums, so that it streams."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -10,6 +10,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 Floats = NDArray[np.float64]
 Features = NDArray[np.float32]
+Encode = Callable[[pd.DataFrame, int], Features]
+"""What encodes a batch, whose first row has this number among all."""
 
 
 class GroupMeans(TransformerMixin, BaseEstimator):
@@ -41,8 +43,7 @@ class GroupMeans(TransformerMixin, BaseEstimator):
 
     def fit_transform(self, X: pd.DataFrame, y: Any) -> Features:
         """Learn, and give the rows the means of the other folds."""
-        self.start().add(X, y)
-        encoded = self.out_of_fold(X, 0)
+        encoded = self.start().add(X, y).out_of_fold()(X, 0)
         self.finish()
         return encoded
 
@@ -56,35 +57,42 @@ class GroupMeans(TransformerMixin, BaseEstimator):
         return [*self.numbers_, *(f"{name}_{mean}" for name in self.groups for mean in means)]
 
     def start(self) -> Self:
-        """Begin to learn in batches: start, add each batch, finish."""
+        """Begin to learn in batches: start, add each of them, finish."""
         shapes = {name: (self._statistics, self.folds, size) for name, size in self.groups.items()}
         self.sums_ = {name: np.zeros(shape) for name, shape in shapes.items()}
-        self.rows_ = 0
         return self
 
-    def add(self, X: pd.DataFrame, y: Any) -> Self:
-        """Learn from the next batch."""
-        fold = self._fold(self.rows_, len(X))
+    def add(self, X: pd.DataFrame, y: Any, first_row: int = 0) -> Self:
+        """Learn from a batch, whose rows are numbered from `first_row` on among all."""
+        fold = self._fold(first_row, len(X))
         values = self._values(X, np.asarray(y, dtype=float))
         for name, size in self.groups.items():
             cell = fold * size + _codes(X, name)
             for i, value in enumerate(values):
                 sums = np.bincount(cell, value, self.folds * size)
                 self.sums_[name][i] += sums.reshape(self.folds, size)
-        self.rows_ += len(X)
         self.numbers_ = [str(name) for name in X.columns if name not in self.groups]
         return self
 
-    def out_of_fold(self, X: pd.DataFrame, first_row: int) -> Features:
-        """The means of the other folds for a batch that was added, before `finish`."""
-        fold = self._fold(first_row, len(X))
-        encoded = []
+    def merge(self, other: "GroupMeans") -> Self:
+        """Learn what another one learnt from other batches."""
+        for name, sums in other.sums_.items():
+            self.sums_[name] += sums
+        self.numbers_ = other.numbers_
+        return self
+
+    def out_of_fold(self) -> Encode:
+        """What gives batches that were added the means of the other folds; ask before `finish`."""
+        others = {}
         for name, sums in self.sums_.items():
-            codes = _codes(X, name)
-            others = sums.sum(axis=1)[:, codes] - sums[:, fold, codes]
-            totals = sums.sum(axis=(1, 2))[:, None] - sums.sum(axis=2)[:, fold]
-            encoded.append(self._means(others, totals))
-        return self._append(X, encoded)
+            rest = sums.sum(axis=1, keepdims=True) - sums
+            others[name] = self._means(rest, rest.sum(axis=2, keepdims=True))
+
+        def encode(X: pd.DataFrame, first_row: int) -> Features:
+            fold = self._fold(first_row, len(X))
+            return self._append(X, [others[name][:, fold, _codes(X, name)] for name in others])
+
+        return encode
 
     def finish(self) -> Self:
         """End learning in batches."""
@@ -92,7 +100,7 @@ class GroupMeans(TransformerMixin, BaseEstimator):
         for name, folds in self.sums_.items():
             sums = folds.sum(axis=1)
             self.means_[name] = self._means(sums, sums.sum(axis=1, keepdims=True))
-        del self.sums_, self.rows_
+        del self.sums_
         return self
 
     @property
@@ -111,7 +119,7 @@ class GroupMeans(TransformerMixin, BaseEstimator):
         return [np.ones(len(y)), y, known.astype(float), y * known, np.where(known, per, 0)]
 
     def _means(self, sums: Floats, totals: Floats) -> Features:
-        """From sums (statistic, n) of groups and of all rows to means (mean, n), shrunk."""
+        """From sums (statistic, ..., n) of groups, and of all of them, to their means, shrunk."""
         prior = self.prior_rows
         means = [(sums[1] + prior * totals[1] / totals[0]) / (sums[0] + prior)]
         if self.per:
@@ -120,8 +128,13 @@ class GroupMeans(TransformerMixin, BaseEstimator):
         return np.stack(means).astype(np.float32)
 
     def _append(self, X: pd.DataFrame, encoded: list[Features]) -> Features:
-        numbers = X[self.numbers_].to_numpy(np.float32)
-        return np.column_stack([numbers, *(column for means in encoded for column in means)])
+        columns = [X[name].to_numpy() for name in self.numbers_]
+        columns += [column for means in encoded for column in means]
+        # Row by row in memory, as XGBoost reads it.
+        appended = np.empty((len(X), len(columns)), np.float32)
+        for i, column in enumerate(columns):
+            appended[:, i] = column
+        return appended
 
 
 def _codes(X: pd.DataFrame, name: str) -> NDArray[np.int64]:

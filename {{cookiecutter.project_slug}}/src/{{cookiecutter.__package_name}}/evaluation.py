@@ -59,13 +59,13 @@ def evaluate_pipeline(
     pipeline: "Pipeline", train: Sequence[Path], test: Path, predictions: Path
 ) -> Evaluation:
     """Measure on the test month, and write time, actual, predicted and baseline to a file."""
-    from . import data
+    from . import data, streaming
     from .features import importance
 
     X, y = data.read([test])
     predicted = pipeline.predict(X)
     table = X[[data.TIME]].assign(
-        actual=y, predicted=predicted, baseline=data.read_target(train).mean()
+        actual=y, predicted=predicted, baseline=streaming.target_mean(train)
     )
     with replacing(predictions) as temporary:
         table.to_parquet(temporary)

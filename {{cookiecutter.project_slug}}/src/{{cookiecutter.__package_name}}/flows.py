@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from . import tasks
 from .settings import Settings
-from .training import TrainParams
+from .training import Engine, TrainParams, choose_engine
 
 
 class TrainResult(BaseModel):
@@ -67,6 +67,7 @@ def train(
     test_path: str | None = None,
     params: TrainParams | None = None,
     params_name: str | None = None,
+    engine: Literal["auto", Engine] = "auto",
 ) -> TrainResult:
     """Train a model on some months, test it on a later one, promote it if it is better.
 
@@ -75,6 +76,8 @@ def train(
         test_path: Month to test on; by default the newest of the data location.
         params: Params of XGBoost; by default those of the code.
         params_name: Name of params that `tune` saved, instead of `params`.
+        engine: Where the training rows are: in "memory", on the disk ("external") or in a cluster
+            ("dask"); "auto" takes the disk above the `memory_rows` of Settings.
     """
     from .data import check_months
 
@@ -86,7 +89,8 @@ def train(
     train_paths, test_path = tasks.find_months(train_paths, test_path, settings.data_location)
     *months, test = [tasks.cleaned(path, folder) for path in (*train_paths, test_path)]
     check_months(months, test)
-    pipeline = tasks.fitted(months, params, folder)
+    engine = choose_engine(engine, sum(month.kept for month in months), settings.memory_rows)
+    pipeline = tasks.fitted(months, params, engine, folder)
     evaluation = tasks.evaluate(pipeline, months, test)
     run_id = tasks.log(pipeline, evaluation, months, test, params)
     version = tasks.register(run_id)

@@ -14,9 +14,10 @@ from .drift import Counts, Judgement, Limits, Reference, judge, make_bins, noise
 from .features import GROUPS, build_features
 from .isolation import Model
 from .parquet import DataError, batches, open_month, period_of
+from .streaming import parts_of, sample
 
 ROWS = 100_000
-"""Rows in memory at a time, and about how many a reference is made of."""
+"""Rows in memory at a time."""
 
 
 class Finding(BaseModel):
@@ -45,7 +46,7 @@ class Inspection(BaseModel):
 
 def make_reference(paths: Sequence[Path]) -> Reference:
     """The bins of cleaned months, from rows at even distances."""
-    features = build_features(_sample(paths)).items()
+    features = build_features(sample(parts_of(paths), data.INPUTS.names)).items()
     bins = {str(name): make_bins(values, name in GROUPS) for name, values in features}
     return Reference(features=bins)
 
@@ -123,15 +124,3 @@ def _has_labels(file: pq.ParquetFile) -> bool:
     labels = pa.schema([data.SCHEMA.field(name) for name in data.LABELS])
     there = set(labels.names) <= set(file.schema_arrow.names)
     return there and any(len(batch.to_pandas().dropna()) for batch in batches(file, labels, ROWS))
-
-
-def _sample(paths: Sequence[Path]) -> pd.DataFrame:
-    """Every n-th row of cleaned months, about ROWS of them."""
-    step = max(1, sum(pq.read_metadata(path).num_rows for path in paths) // ROWS)
-    taken, row = [], 0
-    for path in paths:
-        with pq.ParquetFile(path) as file:
-            for batch in batches(file, data.INPUTS, ROWS):
-                taken.append(batch.to_pandas()[-row % step :: step])
-                row += len(batch)
-    return pd.concat(taken, ignore_index=True)

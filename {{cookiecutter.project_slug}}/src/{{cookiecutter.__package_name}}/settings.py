@@ -48,6 +48,15 @@ class Settings(BaseSettings):
         validation_alias="MLFLOW_TRACKING_URI",
         description="MLflow server; empty: a SQLite store in state_dir.",
     )
+    memory_rows: int = Field(
+        default=5_000_000,
+        ge=0,
+        description="Rows to train on above which `train` reads them from the disk in batches.",
+    )
+    dask_scheduler: str = Field(
+        default="",
+        description="Address of a dask scheduler, such as tcp://host:8786; empty: a local cluster.",
+    )
     min_gain: float = Field(
         default=0.005,
         ge=0,

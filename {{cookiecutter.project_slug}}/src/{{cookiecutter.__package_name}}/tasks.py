@@ -23,7 +23,7 @@ from prefect.tasks import exponential_backoff
 
 from .registry import Champion, Registry
 from .settings import PROJECT, Settings
-from .training import TrainParams
+from .training import Engine, TrainParams
 
 if TYPE_CHECKING:
     from .data import Month
@@ -92,6 +92,17 @@ def cached_by_content(*modules: str) -> dict[str, Any]:
         "result_serializer": "json",
         "timeout_seconds": 4 * HOUR,
     }
+
+
+FITTING = cached_by_content(
+    *("cluster.py", "data.py", "encoding.py", "external.py", "features.py"),
+    *("streaming.py", "training.py"),
+)
+
+
+def lost_workers(_task: Any, _run: Any, state: Any) -> bool:
+    """Whether to fit again: without the workers of a cluster that are lost, or with new ones."""
+    return isinstance(state.data, ConnectionError)
 
 
 def name_with_file() -> str:
@@ -164,14 +175,15 @@ def clean(raw: Path, location: str, folder: Path) -> "Month":
     return data.clean_month(raw, location, folder)
 
 
-@task(**cached_by_content("data.py", "encoding.py", "features.py", "training.py"))
-def fit(months: "list[Month]", params: TrainParams, folder: Path) -> str:
+@task(retries=2, retry_delay_seconds=10, retry_condition_fn=lost_workers, **FITTING)
+def fit(months: "list[Month]", params: TrainParams, engine: Engine, folder: Path) -> str:
     """Fit a pipeline to the months, and return the path of its checkpoint."""
     from . import training
     from .checkpoints import replacing, text_digest
 
-    path = folder / f"pipeline-{text_digest(repr((months, params)))}.skops"
-    pipeline = training.fit([month.path for month in months], params)
+    path = folder / f"pipeline-{text_digest(repr((months, params, engine)))}.skops"
+    paths, scheduler = [month.path for month in months], Settings().dask_scheduler
+    pipeline = training.fit(paths, params, engine, folder, scheduler)
     with replacing(path) as temporary:
         training.save(pipeline, temporary)
     return str(path)
@@ -184,10 +196,10 @@ def cleaned(location: str, folder: Path) -> "Month":
     return month if month.path.exists() else _again(clean)(raw, location, folder)
 
 
-def fitted(months: "list[Month]", params: TrainParams, folder: Path) -> str:
+def fitted(months: "list[Month]", params: TrainParams, engine: Engine, folder: Path) -> str:
     """The checkpoint of a pipeline, made again if its file is gone."""
-    path = fit(months, params, folder)
-    return path if Path(path).exists() else _again(fit)(months, params, folder)
+    path = fit(months, params, engine, folder)
+    return path if Path(path).exists() else _again(fit)(months, params, engine, folder)
 
 
 def _again(task: Task[P, R]) -> Task[P, R]:

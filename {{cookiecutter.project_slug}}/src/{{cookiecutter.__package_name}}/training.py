@@ -1,9 +1,9 @@
 """Fit a pipeline to cleaned months."""
 
-import logging
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
     from xgboost import XGBRegressor
 
-log = logging.getLogger(__name__)
+Engine = Literal["memory", "external", "dask"]
+"""What trains: all rows in memory, batches from the disk, or the workers of a cluster."""
 
 VALIDATION_SHARE = 0.15
 SEARCH_SPEED = 2
@@ -41,8 +42,34 @@ class TrainParams(BaseModel, extra="forbid"):
     seed: int = Field(default=42, ge=0, description="Seed of the random numbers")
 
 
-def fit(paths: Sequence[Path], params: TrainParams) -> "Pipeline":
-    """Fit to all rows of the months."""
+def choose_engine(engine: Literal["auto", Engine], rows: int, memory_rows: int) -> Engine:
+    """The engine for so many rows. Raises ValueError if it is not installed."""
+    if engine == "dask" and not find_spec("distributed"):
+        raise ValueError("engine 'dask': needs dask; install it with `uv sync --group dask`")
+    if engine == "auto":
+        return "memory" if rows <= memory_rows else "external"
+    return engine
+
+
+def fit(
+    paths: Sequence[Path],
+    params: TrainParams,
+    engine: Engine = "memory",
+    folder: Path | None = None,
+    scheduler: str = "",
+) -> "Pipeline":
+    """Fit to all rows of the months; every engine gives the same kind of pipeline.
+
+    The engine "external" needs a folder for its pages; "dask" takes a scheduler's address.
+    """
+    if engine == "external":
+        from . import external
+
+        return external.fit(paths, params, folder or Path())
+    if engine == "dask":
+        from . import cluster
+
+        return cluster.fit(paths, params, scheduler)
     from . import data
 
     return fit_rows(*data.read(paths), params)
@@ -53,7 +80,7 @@ def fit_rows(X: "pd.DataFrame", y: "pd.Series", params: TrainParams) -> "Pipelin
     from .features import make_pipeline
 
     rounds = _choose_rounds(X, y, params)
-    return make_pipeline(_regressor(params, rounds)).fit(X, y)
+    return make_pipeline(regressor(params, rounds)).fit(X, y)
 
 
 def _choose_rounds(X: "pd.DataFrame", y: "pd.Series", params: TrainParams) -> int:
@@ -61,21 +88,34 @@ def _choose_rounds(X: "pd.DataFrame", y: "pd.Series", params: TrainParams) -> in
     from .features import make_pipeline
 
     split = int(len(y) * (1 - VALIDATION_SHARE))
-    # Twice the learning rate needs about half of the rounds: the search costs half as much.
-    regressor = _regressor(
+    search = search_regressor(params)
+    encoder = make_pipeline(search)[:-1]
+    train = encoder.fit_transform(X[:split], y[:split])
+    newest = (encoder.transform(X[split:]), y[split:])
+    search.fit(train, y[:split], eval_set=[newest], verbose=False)
+    return rounds_for_all(search.best_iteration, params)
+
+
+def search_regressor(params: TrainParams) -> "XGBRegressor":
+    """What looks for the number of rounds.
+
+    Twice the learning rate needs about half of the rounds: the search costs half as much.
+    """
+    return regressor(
         params,
         max(1, params.max_rounds // SEARCH_SPEED),
         learning_rate=min(1, params.learning_rate * SEARCH_SPEED),
         early_stopping_rounds=10,
     )
-    encoder = make_pipeline(regressor)[:-1]
-    train = encoder.fit_transform(X[:split], y[:split])
-    newest = (encoder.transform(X[split:]), y[split:])
-    regressor.fit(train, y[:split], eval_set=[newest], verbose=False)
-    return min(params.max_rounds, round((regressor.best_iteration + 1) * SEARCH_SPEED * 1.1))
 
 
-def _regressor(params: TrainParams, rounds: int, **options: Any) -> "XGBRegressor":
+def rounds_for_all(best_iteration: int, params: TrainParams) -> int:
+    """The rounds for all rows, a tenth more than for the older 85% of them."""
+    return min(params.max_rounds, round((best_iteration + 1) * SEARCH_SPEED * 1.1))
+
+
+def regressor(params: TrainParams, rounds: int, **options: Any) -> "XGBRegressor":
+    """XGBoost with these params, and options of its own."""
     from xgboost import XGBRegressor
 
     chosen = params.model_dump(exclude={"max_rounds", "seed"}) | options

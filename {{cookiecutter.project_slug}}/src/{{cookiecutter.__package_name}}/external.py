@@ -1,0 +1,80 @@
+"""The engine "external": XGBoost reads its pages from the disk, on one machine."""
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import xgboost as xgb
+
+from . import streaming
+from .encoding import Encode, Features, GroupMeans
+from .streaming import Part, Span
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+    from .training import TrainParams
+
+
+class Batches(xgb.DataIter):
+    """The encoded rows of a span, a part at a time; XGBoost writes its pages to `folder`."""
+
+    def __init__(self, parts: Sequence[Part], span: Span, encode: Encode, folder: Path) -> None:
+        super().__init__(cache_prefix=str(folder / "page"))
+        self._arguments = parts, span, encode
+        self._batches: Iterator[tuple[Features, Any]] = iter(())
+
+    def reset(self) -> None:
+        """Begin again, as XGBoost does three times."""
+        self._batches = _encoded(*self._arguments)
+
+    def next(self, input_data: Callable[..., Any]) -> bool:
+        """Hand over a batch; False after the last one."""
+        for data, label in self._batches:
+            input_data(data=data, label=label)
+            return True
+        return False
+
+
+def fit(paths: Sequence[Path], params: "TrainParams", folder: Path) -> "Pipeline":
+    """Fit to all rows of the months; the pages lie in a folder in `folder` meanwhile."""
+    pages = folder / "pages"
+    shutil.rmtree(pages, ignore_errors=True)  # of a process that was killed
+    pages.mkdir(parents=True)
+    try:
+        return streaming.fit(paths, params, partial(_train, pages))
+    finally:
+        shutil.rmtree(pages, ignore_errors=True)
+
+
+def _train(
+    folder: Path,
+    regressor: xgb.XGBRegressor,
+    parts: Sequence[Part],
+    span: Span,
+    newest: Span | None,
+) -> tuple[GroupMeans, xgb.Booster]:
+    means = streaming.learn_means(parts, span)
+    matrix = xgb.ExtMemQuantileDMatrix(Batches(parts, span, means.out_of_fold(), folder))
+    means.finish()
+    evals = []
+    if newest:
+        batches = Batches(parts, newest, lambda X, _: means.transform(X), folder)
+        evals = [(xgb.ExtMemQuantileDMatrix(batches, ref=matrix), "newest")]
+    return means, xgb.train(
+        regressor.get_xgb_params(),
+        matrix,
+        regressor.n_estimators,
+        evals=evals,
+        early_stopping_rounds=regressor.early_stopping_rounds,
+        verbose_eval=False,
+    )
+
+
+def _encoded(parts: Sequence[Part], span: Span, encode: Encode) -> Iterator[tuple[Features, Any]]:
+    for part in parts:
+        X, y = streaming.read_features(part, span)
+        if len(y):
+            yield encode(X, part.first_row), y
