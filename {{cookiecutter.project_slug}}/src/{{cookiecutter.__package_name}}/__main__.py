@@ -1,9 +1,10 @@
 """The flows as commands, with their parameters as options."""
 
 import logging
+import re
 import sys
 
-from cyclopts import App
+from cyclopts import App, CycloptsError
 
 app = App(name="uv run poe", help=__doc__, version_flags=[])
 app.command(f"{__package__}.flows:train")
@@ -21,11 +22,13 @@ app.command(f"{__package__}.platform:work", show=False)
 
 
 def main() -> None:
-    """Run a command; what is wrong with the data, the network or the disk is told in one line."""
+    """Run a command; what is wrong with options, data, network or disk is told in one line."""
     for name in ("prefect.task_runs", "prefect.flow_runs"):
         logging.getLogger(name).addFilter(_is_not_about_failure)
     try:
-        app(result_action="return_value")
+        app(result_action="return_value", exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        sys.exit(f"error: {_on_one_line(str(error))}; --help shows the options")
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     except Exception as error:
@@ -41,6 +44,13 @@ def _cause(error: BaseException) -> str:
     while error.__cause__:
         error = error.__cause__
     return str(error).split("\n")[0]
+
+
+def _on_one_line(message: str) -> str:
+    """What cyclopts or pydantic says, without pydantic's title, types and address."""
+    message = re.sub(r"\d+ validation errors? for \S+| \[type=.*|For further .*", "", message)
+    parts = (line.strip(" .") for line in message.splitlines())
+    return ": ".join(part for part in parts if part)
 
 
 def _is_not_about_failure(record: logging.LogRecord) -> bool:

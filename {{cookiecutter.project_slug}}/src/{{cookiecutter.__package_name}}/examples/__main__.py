@@ -16,7 +16,7 @@ def first_line(path: Path) -> str:
 def main() -> None:
     """Run the example that is named, with the arguments after it; without a name, list them."""
     examples = {path.stem: path for path in sorted(FOLDER.glob("[!_]*.py"))}
-    if len(sys.argv) == 1:
+    if sys.argv[1:] in ([], ["--help"]):
         for name, path in examples.items():
             print(f"{name:15} {first_line(path)}")
         print("\nRun one with: uv run poe example NAME")

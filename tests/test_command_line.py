@@ -1,0 +1,70 @@
+"""The commands' manners: help everywhere, errors in one line, no colours outside of a terminal."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from .conftest import BakedProject
+
+pytestmark = pytest.mark.slow
+
+# One process for all: most of the time would go into imports.
+DRIVER = """
+import contextlib, importlib, io, json, sys
+answers = []
+for module, *argv in json.loads(sys.argv[1]):
+    main = importlib.import_module(f"taxi_duration{module}.__main__").main
+    sys.argv = ["taxi_duration", *argv]
+    code, out = 0, io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code
+    answers.append([code, out.getvalue()])
+print(json.dumps(answers))
+"""
+COMMANDS = ["train", "tune", "score", "monitor", "retrain", "promote", "serve", "deploy", "worker"]
+COMMANDS += ["automations", "up"]
+WRONG = {
+    ("", "train", "--no-such"): "error: Unknown option: --no-such;",
+    ("", "train", "--params.max-depth", "abc"): "error: max_depth: Input should be a valid integer",
+    ("", "train", "--params.max-depth", "-3"): "error: max_depth: Input should be greater than",
+    ("", "tune", "--trials", "0"): 'error: Invalid value "0" for --trials: Input should be greater',
+    ("", "promote"): 'error: Command "promote" parameter --version requires an argument;',
+    ("", "nosuch"): 'error: Unknown command "nosuch"',
+    (".examples", "nosuch"): "error: no example is called nosuch; there are: animal_facts, ",
+}
+
+
+@pytest.fixture(scope="module")
+def say(project: BakedProject) -> Callable[..., Any]:
+    """Exit code, or what was said in its place, and output of each command."""
+
+    def say(*commands: tuple[str, ...]) -> list[tuple[int | str, str]]:
+        done = project.run("uv", "run", "python", "-c", DRIVER, json.dumps(commands), NO_COLOR="")
+        return [(code, output) for code, output in json.loads(done.stdout.splitlines()[-1])]
+
+    return say
+
+
+def test_help_everywhere(say: Callable[..., Any]) -> None:
+    asked = [("", name, "--help") for name in COMMANDS]
+    for (_, name, _), (code, output) in zip(asked, say(*asked), strict=True):
+        assert code in {0, None}, output
+        assert output.startswith(f"Usage: uv run poe {name}")
+        assert "\x1b" not in output
+    [(code, output)] = say((".examples", "--help"))
+    assert code == 0
+    assert "flaky_api" in output
+
+
+def test_wrong_options_are_told_in_one_line(say: Callable[..., Any]) -> None:
+    for (command, wanted), (said, output) in zip(WRONG.items(), say(*WRONG), strict=True):
+        assert isinstance(said, str), command
+        assert said.startswith(wanted)
+        assert "\n" not in said
+        assert "pydantic" not in said
+        assert output == ""
