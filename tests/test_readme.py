@@ -17,7 +17,7 @@ from .pages import Page
 RESERVED = {"con", "prn", "aux", "nul", *(f"{p}{n}" for p in ("com", "lpt") for n in range(1, 10))}
 """File names that Windows keeps for itself, with any suffix."""
 CACHES = r"\.git|\.venv|__pycache__|\.hypothesis|\..+_cache"
-TOOLS = {"prefect", "pytest", "pre-commit", "python"}
+TOOLS = {"dask", "prefect", "pytest", "pre-commit", "python"}
 NOT_WORDS = ["--skip=.git,*.parquet,*.png", "--ignore-words-list=selekt"]
 OTHERS = {"git", "curl", "docker", "podman", "uvx", "python3"}
 
@@ -67,6 +67,8 @@ def is_known(words: list[str], tasks: set[str], root: Path) -> bool:
     """Whether the program or the task is one of the project's, and its script is there."""
     if words[:2] == ["python3", "-m"]:
         words = words[2:]
+    if words[:3] == ["uv", "run", "--group"]:
+        words = [*words[:2], *words[4:]]
     match words:
         case ["uv", "run", "poe"] | ["uv", "run", "poe", "COMMAND", *_] | ["cd" | "pip", *_]:
             return True
@@ -79,7 +81,7 @@ def is_known(words: list[str], tasks: set[str], root: Path) -> bool:
         case ["uv", "run", tool, *_]:
             return tool in TOOLS
         case ["uv", command, *_]:
-            return command in {"sync", "tool", "lock"}
+            return command in {"add", "lock", "sync", "tool"}
         case [program, *_]:
             return program in OTHERS
     return False
