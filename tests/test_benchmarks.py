@@ -10,6 +10,7 @@ import pytest
 TEMPLATE = Path(__file__).parents[1]
 SMALLEST = {
     "bake": [],
+    "engines": ["--rows", "2000", "--rounds", "3"],
     "first": [],
     "orchestration": [],
     "scoring": ["--rows", "2000"],
