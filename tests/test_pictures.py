@@ -111,7 +111,7 @@ def test_the_report_is_a_table_with_numbers(platform: Stage, page: Page) -> None
         cells = row.locator("td").all_inner_texts()
         assert all(float(cell) >= 0 for cell in cells[1:])
     challenger, baseline = (float(row.locator("td").nth(1).inner_text()) for row in rows.all())
-    assert challenger < baseline / 2
+    assert challenger < baseline
     expect(months.locator("tbody tr")).to_have_count(3)
     expect(page.locator(pictures.PREFECT)).not_to_contain_text("|")
 
