@@ -75,6 +75,11 @@ def test_a_truncated_month_is_refused(tmp_path: Path) -> None:
         data.clean_month(raw, raw.name, tmp_path)
 
 
+def test_a_missing_month_is_named(tmp_path: Path) -> None:
+    with pytest.raises(parquet.DataError, match=r"^trips\.parquet: no such file"):
+        data.clean_month(tmp_path / "trips.parquet", "trips.parquet", tmp_path)
+
+
 def test_other_types_of_the_same_columns_are_read(tmp_path: Path) -> None:
     types = {"PULocationID": pa.int32(), "trip_type": pa.int64(), "VendorID": pa.int32()}
     fields = [pa.field(f.name, types.get(f.name, f.type)) for f in MONTH.schema]

@@ -29,7 +29,7 @@ SILENCE = timedelta(minutes=9)
 
 MESSAGE = """\
 {{ flow.name }}/{{ flow_run.name }}: {{ flow_run.state.name }}. {{ flow_run.state.message }}
-{{ flow_run|ui_url }}
+{{ flow_run|ui_url or flow_run.id }}
 """
 
 

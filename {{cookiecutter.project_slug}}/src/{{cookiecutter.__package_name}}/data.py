@@ -111,9 +111,9 @@ def clean_month(raw: Path, source: str, folder: Path) -> Month:
 
     Raises DataError where the file cannot be used; then no checkpoint is left.
     """
-    digest = file_digest(raw)
-    path = folder / f"{Path(file_name(source)).stem}-{digest}.parquet"
     with open_month(raw, source, SCHEMA) as file:
+        digest = file_digest(raw)
+        path = folder / f"{Path(file_name(source)).stem}-{digest}.parquet"
         period = period_of(file, TIME, source)
         dropped: Counter[str] = Counter()
         kept = 0
