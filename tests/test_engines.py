@@ -1,0 +1,98 @@
+"""The engines on real processes: out of core as a flow, and a cluster that loses a worker."""
+
+import json
+import os
+import re
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from .conftest import BakedProject
+from .lab import Lab
+from .services import PrefectServer, process, wait_until
+
+pytestmark = pytest.mark.slow
+
+MONTHS = ("2024-01", "2024-02", "2024-03")
+ROUNDS = 30
+FIT = """
+import json, os, sys
+from pathlib import Path
+
+def main(folder, engine, rounds):
+    from {package} import cluster, data, training
+    from {package}.evaluation import evaluate
+    folder = Path(folder)
+    sources = sorted((folder / "months").glob("*.parquet"))
+    *train, test = [data.clean_month(path, path.name, folder).path for path in sources]
+    if engine == "dask":
+        start = cluster._train
+        def tell(client, *rest):
+            workers = client.run(os.getpid)
+            (folder / "workers.json").write_text(json.dumps([*workers.values()]))
+            return start(client, *rest)
+        cluster._train = tell
+    pipeline = training.fit(train, training.TrainParams(max_rounds=int(rounds)), engine, folder)
+    X, y = data.read([test])
+    print("rmse", evaluate(y, pipeline.predict(X)).rmse)
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except ConnectionError as error:
+        sys.exit(f"error: {{error}}")
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(
+    bake: Callable[..., BakedProject],
+    shared_server: PrefectServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Lab:
+    """A project with dask, and three small months."""
+    project = bake()
+    project.run("uv", "sync", "--quiet", "--group", "dask")
+    lab = Lab(project, tmp_path_factory.mktemp("engines"), shared_server.url)
+    lab.make_months(*MONTHS)
+    (lab.folder / "fit.py").write_text(FIT.format(package=project.package))
+    return lab
+
+
+def fit(lab: Lab, engine: str) -> float:
+    """The RMSE of a pipeline that an engine fitted."""
+    words = (str(lab.folder / "fit.py"), str(lab.folder), engine, str(ROUNDS))
+    done = lab.project.run(lab.python, *words)
+    return float(re.findall(r"rmse ([\d.]+)", done.stdout)[0])
+
+
+def test_two_workers_are_as_good_as_memory(lab: Lab) -> None:
+    memory = fit(lab, "memory")
+    assert fit(lab, "dask") == pytest.approx(memory, rel=0.01)
+    workers = json.loads((lab.folder / "workers.json").read_text())
+    assert len(set(workers)) == 2
+
+
+def test_a_killed_worker_ends_the_fit_in_one_line(lab: Lab) -> None:
+    told, log = lab.folder / "workers.json", lab.folder / "killed.log"
+    told.unlink(missing_ok=True)
+    # So many rounds that the worker is killed in one of them.
+    command = (lab.python, str(lab.folder / "fit.py"), str(lab.folder), "dask", "4000")
+    with process(*command, cwd=lab.project.path, env=lab.environment(), log=log) as started:
+        wait_until(told.exists, "two workers")
+        wait_until(lambda: "got rank" in log.read_text(), "a training on the workers")
+        os.kill(json.loads(told.read_text())[0], signal.SIGKILL)
+        wait_until(lambda: started.poll() is not None, "an end", 120)
+    assert started.returncode == 1, log.read_text()
+    last = log.read_text().strip().splitlines()[-1]
+    assert last.startswith("error: engine 'dask': lost 1 of 2 workers")
+
+
+def test_a_flow_trains_out_of_core_and_scores_with_the_same_code(lab: Lab) -> None:
+    env = lab.environment()
+    for words in (("train", "--engine", "external", "--params.max-rounds", "20"), ("score",)):
+        done = lab.project.run(lab.python, "-m", lab.project.package, *words, **env)
+        told = done.stdout + done.stderr
+        assert ("version 1 promoted" if words[0] == "train" else "with version 1") in told
+    assert not (lab.state / "checkpoints" / "pages").exists()
