@@ -174,7 +174,7 @@ def main() -> None:
     folder = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        made = cookiecutter(str(TEMPLATE), no_input=True, output_dir=scratch)
+        made = cookiecutter(str(TEMPLATE), no_input=True, accept_hooks=False, output_dir=scratch)
         project = BakedProject(Path(made), Path(scratch, "home"))
         project.run("uv", "sync", "--quiet", "--python", sys.executable)
         with stage(project, Path(scratch)) as platform, browser() as page:
