@@ -121,10 +121,13 @@ class GroupMeans(TransformerMixin, BaseEstimator):
     def _means(self, sums: Floats, totals: Floats) -> Features:
         """From sums (statistic, ..., n) of groups, and of all of them, to their means, shrunk."""
         prior = self.prior_rows
-        means = [(sums[1] + prior * totals[1] / totals[0]) / (sums[0] + prior)]
+        # With so few rows that a fold has no others, nothing is learnt: 0.
+        overall = totals[1] / np.maximum(totals[0], 1)
+        means = [(sums[1] + prior * overall) / (sums[0] + prior)]
         if self.per:
             mean = totals[3:] / np.maximum(totals[2], 1)
-            means.append((sums[3] + prior * mean[0]) / (sums[4] + prior * mean[1]))
+            units = sums[4] + prior * mean[1]
+            means.append((sums[3] + prior * mean[0]) / np.where(units == 0, np.nan, units))
         return np.stack(means).astype(np.float32)
 
     def _append(self, X: pd.DataFrame, encoded: list[Features]) -> Features:

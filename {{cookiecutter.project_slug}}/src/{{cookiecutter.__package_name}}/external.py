@@ -12,6 +12,7 @@ import xgboost as xgb
 
 from . import streaming
 from .encoding import Encode, Features, GroupMeans
+from .progress import rounds_bar
 from .streaming import Part, Span
 
 if TYPE_CHECKING:
@@ -74,6 +75,9 @@ def _train(
         evals=evals,
         early_stopping_rounds=regressor.early_stopping_rounds,
         verbose_eval=False,
+        callbacks=[
+            rounds_bar(regressor.n_estimators, "Choosing the rounds" if newest else "Fitting")
+        ],
     )
 
 

@@ -1,17 +1,49 @@
 """Progress bars for what takes long; on a terminal only, so that logs stay clean."""
 
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tqdm import tqdm
 
+if TYPE_CHECKING:
+    from xgboost import XGBRegressor
+    from xgboost.callback import TrainingCallback
+
 T = TypeVar("T")
 
-PATIENCE = 2
-"""Seconds before a bar appears."""
+# disable=None: not shown where the output is no terminal. A bar appears after the delay (seconds).
+BAR: dict[str, Any] = {"leave": False, "delay": 2, "disable": None}
 
 
 def progress(steps: Iterable[T], total: int, what: str, unit: str) -> Iterator[T]:
-    """The steps, with a bar that counts them on a terminal, and goes away at the end."""
-    # disable=None: not shown where the output is no terminal.
-    return iter(tqdm(steps, what, total, leave=False, delay=PATIENCE, unit=unit, disable=None))
+    """The steps, with a bar that counts them and goes away at the end."""
+    return iter(tqdm(steps, what, total, unit=unit, **BAR))
+
+
+def rounds_bar(total: int | None, what: str) -> "TrainingCallback":
+    """A bar that counts the rounds of a training of XGBoost's."""
+    from xgboost.callback import TrainingCallback
+
+    bar = tqdm(desc=what, total=total, unit="rounds", **BAR)
+
+    class Rounds(TrainingCallback):
+        def after_iteration(self, _model: Any, _epoch: int, _evals_log: Any) -> bool:
+            bar.update()
+            return False  # go on
+
+        def after_training(self, model: Any) -> Any:
+            bar.close()
+            return model
+
+    return Rounds()
+
+
+@contextmanager
+def rounds_shown(regressor: "XGBRegressor", what: str) -> Iterator[None]:
+    """Show the rounds of this regressor's fit."""
+    regressor.set_params(callbacks=[rounds_bar(regressor.n_estimators, what)])
+    try:
+        yield
+    finally:
+        regressor.set_params(callbacks=None)  # no part of the model

@@ -78,21 +78,25 @@ def fit(
 def fit_rows(X: "pd.DataFrame", y: "pd.Series", params: TrainParams) -> "Pipeline":
     """Fit to raw rows in order of time, with as many rounds as the last 15% of them asked for."""
     from .features import make_pipeline
+    from .progress import rounds_shown
 
-    rounds = _choose_rounds(X, y, params)
-    return make_pipeline(regressor(params, rounds)).fit(X, y)
+    model = regressor(params, _choose_rounds(X, y, params))
+    with rounds_shown(model, "Fitting"):
+        return make_pipeline(model).fit(X, y)
 
 
 def _choose_rounds(X: "pd.DataFrame", y: "pd.Series", params: TrainParams) -> int:
     """Rounds after which the last rows are predicted no better, and a tenth more for all rows."""
     from .features import make_pipeline
+    from .progress import rounds_shown
 
     split = int(len(y) * (1 - VALIDATION_SHARE))
     search = search_regressor(params)
     encoder = make_pipeline(search)[:-1]
     train = encoder.fit_transform(X[:split], y[:split])
     newest = (encoder.transform(X[split:]), y[split:])
-    search.fit(train, y[:split], eval_set=[newest], verbose=False)
+    with rounds_shown(search, "Choosing the rounds"):
+        search.fit(train, y[:split], eval_set=[newest], verbose=False)
     return rounds_for_all(search.best_iteration, params)
 
 
