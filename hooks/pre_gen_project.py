@@ -49,7 +49,7 @@ opentelemetry-semantic-conventions optuna orjson packageurl packageurl-python pa
 packaging-legacy-version pandas pandas-stubs partd pathspec pendulum pil pillow pip pip-api
 pip-audit pip-requirements-parser platformdirs pluggy poethepoet pre-commit predictions prefect
 prefect-dask prefect-docker prefect-kubernetes prefect-ray prettytable prometheus-client propcache
-protobuf psycopg psycopg2 py py-key-value-aio py-serializable pyarrow pyasn1 pyasn1-modules
+protobuf psutil psycopg psycopg2 py py-key-value-aio py-serializable pyarrow pyasn1 pyasn1-modules
 pycparser pydantic pydantic-core pydantic-extra-types pydantic-settings pydocket pygments pylab
 pyparsing pytest python-dateutil python-discovery python-dotenv python-json-logger python-slugify
 pythonjsonlogger pytz pywin32 pyyaml ray readchar redis referencing regex requests requests-oauthlib

@@ -87,7 +87,7 @@ def is_better(
     of a paired bootstrap (Efron and Tibshirani 1993, ch. 13) has to lie above zero.
     """
     low, gain, high = _gain_interval((y - challenger) ** 2, (y - rival) ** 2)
-    change = f"{abs(gain):.2%} {'lower' if gain > 0 else 'higher'} than the {rival_name}'s"
+    change = f"{abs(gain):.2%} {'lower' if gain > 0 else 'higher'} than that of the {rival_name}"
     measured = f"RMSE {change} (95% interval of the gain: {low:+.2%} to {high:+.2%})"
     if gain < min_gain:
         why = f"not the gain of {min_gain:.1%} that is asked for"
