@@ -20,6 +20,7 @@ SMALLEST = {
 }
 ROWS = {
     "bake": 3,
+    "engines": 4,
     "first": 5,
     "orchestration": 5,
     "scoring": 2,
