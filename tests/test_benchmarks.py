@@ -17,6 +17,7 @@ SMALLEST = {
     "serving": [],
     "startup": [],
     "training": ["--rows", "2000"],
+    "up": [],
 }
 ROWS = {
     "bake": 3,
@@ -27,6 +28,7 @@ ROWS = {
     "serving": 2,
     "startup": 7,
     "training": 4,
+    "up": 2,
 }
 
 
