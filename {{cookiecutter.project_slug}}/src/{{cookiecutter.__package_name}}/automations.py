@@ -59,7 +59,8 @@ def rescue() -> AutomationCore:
         name=f"{PROJECT}: mark dead flow runs as crashed",
         trigger=EventTrigger(
             match_related=OF_THIS_PROJECT,
-            after={"prefect.flow-run.heartbeat"},
+            # Running: one that died before its first heartbeat is dead as well.
+            after={"prefect.flow-run.Running", "prefect.flow-run.heartbeat"},
             expect={"prefect.flow-run.*"},
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
