@@ -77,6 +77,8 @@ def test_the_worker_is_killed(deployed: Deployment, tmp_path: Path) -> None:
 def test_the_worker_and_the_flow_run_are_killed(deployed: Deployment, tmp_path: Path) -> None:
     """At each stage. Nobody is left to say so: the automation does, and the next takes its turn."""
     killed = []
+    for month in deployed.lab.state.glob("checkpoints/*.parquet"):
+        month.unlink()  # the tests above have cleaned them
     with console(deployed.lab) as opened:
         before = opened.champion()
         deployed.limit(None)  # they need not wait for each other's automation, but for the last

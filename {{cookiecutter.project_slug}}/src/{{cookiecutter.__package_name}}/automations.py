@@ -45,12 +45,20 @@ def automations(notify: str = "") -> None:
         if notify:
             wanted.append(notification(_block_id(client, notify)))
         for automation in wanted:
-            found = client.read_automations_by_name(automation.name)
-            if found:
-                client.update_automation(found[0].id, automation)
-            else:
-                client.create_automation(automation)
-            print(f"{automation.name}: {'updated' if found else 'made'}")
+            print(f"{automation.name}: {_apply(client, automation)}")
+
+
+def _apply(client: SyncPrefectClient, automation: AutomationCore) -> str:
+    """Make an automation, or change the one of its name, and say which."""
+    found = client.read_automations_by_name(automation.name)
+    if not found:
+        client.create_automation(automation)
+        return "made"
+    # The server forgets what it has seen so far when an automation changes.
+    if AutomationCore(**found[0].model_dump(exclude={"id"})) == automation:
+        return "there already"
+    client.update_automation(found[0].id, automation)
+    return "changed"
 
 
 def rescue() -> AutomationCore:
