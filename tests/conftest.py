@@ -18,10 +18,14 @@ KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT", "SSL_CERT_FILE", "SSL_CE
 TOOLS = ("UV_", "PIP_", "GIT_CONFIG")
 
 
+def kept_environment() -> dict[str, str]:
+    """What every process needs of the environment, and what says how packages are installed."""
+    return {k: v for k, v in os.environ.items() if k in KEPT or k.startswith(TOOLS)}
+
+
 def clean_environment(home: Path) -> dict[str, str]:
     """An environment without the user's own Prefect, MLflow or project settings."""
-    kept = {k: v for k, v in os.environ.items() if k in KEPT or k.startswith(TOOLS)}
-    return kept | {
+    return kept_environment() | {
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

@@ -27,9 +27,13 @@ import sys
 from pathlib import Path
 import pyarrow.parquet as pq
 from tests.make_months import make_month
-for month in sys.argv[2:]:
-    pq.write_table(make_month(month, 2_000), Path(sys.argv[1], f"trips_{month}.parquet"))
+folder, seed, *months = sys.argv[1:]
+for month in months:
+    table = make_month(month, 2_000, seed=int(seed))
+    pq.write_table(table, Path(folder, f"trips_{month}.parquet"))
 """
+WORLD = 2024
+"""The seed of the sample months."""
 
 
 @contextmanager
@@ -63,7 +67,7 @@ class Lab:
 
     def make_months(self, *months: str) -> None:
         self.months.mkdir(exist_ok=True)
-        command = (self.python, "-c", MAKE, str(self.months), *months)
+        command = (self.python, "-c", MAKE, str(self.months), str(WORLD), *months)
         self.project.run(*command, PYTHONPATH=str(self.project.path))
 
     def settings(self, **changes: str) -> dict[str, str]:

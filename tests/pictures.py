@@ -49,9 +49,7 @@ class Stage:
         return self.prefect.url.removesuffix("/api")
 
     def artifact(self, key: str) -> Any:
-        wanted = {"flow_run_id": {"any_": [self.flow_run]}, "key": {"any_": [key]}}
-        [found] = self.prefect.post("artifacts/filter", artifacts=wanted)
-        return found
+        return self.prefect.artifact(self.flow_run, key)
 
     @property
     def report(self) -> str:

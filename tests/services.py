@@ -86,6 +86,12 @@ def processes_with(mark: str) -> dict[int, str]:
     return found
 
 
+def files_with(folder: Path, text: str) -> list[str]:
+    """The files under a folder that hold a text, environments apart."""
+    files = (path for path in folder.rglob("*") if path.is_file() and ".venv" not in path.parts)
+    return [str(path) for path in files if text.encode() in path.read_bytes()]
+
+
 @contextmanager
 def sink() -> Iterator[tuple[str, list[str]]]:
     """An HTTP server's address, and the bodies of what is posted there."""

@@ -11,19 +11,12 @@ from typing import Any
 import pytest
 
 from .conftest import BakedProject
+from .lab import MAKE, WORLD
 from .services import PrefectServer, prefect_server, process, wait_until
 
 pytestmark = pytest.mark.slow
 
-MAKE = """
-import sys
-from pathlib import Path
-import pyarrow.parquet as pq
-from tests.make_months import make_month
-path, seed = Path(sys.argv[1]), int(sys.argv[2])
-pq.write_table(make_month(path.stem[-7:], 2_000, seed=seed), path)
-"""
-WORLD, OTHER_WORLD = 2024, 7
+OTHER_WORLD = 7
 
 
 @dataclass
@@ -41,8 +34,7 @@ class Life:
         return self.project.run("uv", "run", *command, check=check, **self.env)
 
     def add_month(self, month: str, seed: int) -> None:
-        path = self.project.path / "data" / f"trips_{month}.parquet"
-        self.run("python", "-c", MAKE, str(path), str(seed))
+        self.run("python", "-c", MAKE, str(self.project.path / "data"), str(seed), month)
 
     @contextmanager
     def worker(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import KEPT, TOOLS
+from .conftest import kept_environment
 from .pages import Page
 from .services import answers, process, processes_with, wait_until
 
@@ -40,22 +40,18 @@ class Newcomer:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if k in KEPT or k.startswith(TOOLS)}
         git = {
             f"GIT_{who}_{what}": "ada@example.com"
             for who in ("AUTHOR", "COMMITTER")
             for what in ("NAME", "EMAIL")
         }
-        return (
-            kept
-            | git
-            | {
-                "HOME": str(self.folder / "home"),
-                "PATH": f"{self.folder}/python/bin:/usr/bin:/bin",
-                # What was downloaded before is not downloaded again.
-                "UV_CACHE_DIR": run("uv", "cache", "dir").strip(),
-            }
-        )
+        own = {
+            "HOME": str(self.folder / "home"),
+            "PATH": f"{self.folder}/python/bin:/usr/bin:/bin",
+            # What was downloaded before is not downloaded again.
+            "UV_CACHE_DIR": run("uv", "cache", "dir").strip(),
+        }
+        return kept_environment() | git | own
 
     def settle(self, template: Path) -> Path:
         """Make the home, a Python of one's own and a clone of the template."""

@@ -1,27 +1,18 @@
 """Months from a real PostgreSQL: the same model, a lost connection survived, no password kept."""
 
-import os
 import re
-import shutil
 import socket
-import subprocess
-import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from .conftest import BakedProject
-from .services import free_port
+from .postgres import IS_THERE, PASSWORD, postgres
+from .services import files_with
 
 pytestmark = pytest.mark.slow
-
-PASSWORD = "hunter2-swordfish-correct-horse"
-BIN = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/usr/bin"))
-AS_OWNER = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-"""PostgreSQL does not run as root; Debian's package makes it a user."""
 
 LOAD = """
 import sys
@@ -93,42 +84,11 @@ class Proxy:
                 end.shutdown(socket.SHUT_RDWR)
 
 
-@contextmanager
-def postgres() -> Iterator[int]:
-    """A database server that asks for the password; its port."""
-    # Not in pytest's folder, which only its owner may enter.
-    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
-    (folder / "password").write_text(PASSWORD)
-    if AS_OWNER:
-        shutil.chown(folder, "postgres")
-    port, data = free_port(), str(folder / "data")
-    control = [*AS_OWNER, str(BIN / "pg_ctl"), "-D", data, "-w"]
-
-    def run(*command: str) -> None:
-        subprocess.run(command, cwd="/", check=True, stdout=subprocess.DEVNULL)
-
-    try:
-        make = [*AS_OWNER, str(BIN / "initdb"), "-D", data, "-U", "taxi", "-A", "scram-sha-256"]
-        run(*make, f"--pwfile={folder}/password")
-        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-        run(*control, "-o", options, "-l", str(folder / "log"), "start")
-        yield port
-        run(*control, "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(folder)
-
-
-def holds(folder: Path, text: str) -> list[str]:
-    """The files under a folder that hold a text."""
-    files = (path for path in folder.rglob("*") if path.is_file() and ".venv" not in path.parts)
-    return [str(path) for path in files if text.encode() in path.read_bytes()]
-
-
 def rmse(project: BakedProject, state: Path) -> float:
     return float(project.run("uv", "run", "python", "-c", RMSE, str(state)).stdout)
 
 
-@pytest.mark.skipif(not (BIN / "initdb").exists(), reason="PostgreSQL is not on this machine")
+@pytest.mark.skipif(not IS_THERE, reason="PostgreSQL is not on this machine")
 def test_months_from_postgres(fresh: BakedProject, tmp_path: Path) -> None:
     fresh.run("uv", "sync", "--quiet", "--group", "postgres")
     fresh.run("uv", "run", "poe", "train")
@@ -174,7 +134,7 @@ def test_months_from_postgres(fresh: BakedProject, tmp_path: Path) -> None:
         assert re.match(pattern, line)
 
     assert PASSWORD not in output + told
-    assert holds(fresh.path.parent, "trips_2024_01"), "the search would find it"
-    assert not holds(fresh.path.parent, PASSWORD)
-    assert not holds(fresh.home, PASSWORD)
-    assert not holds(state, PASSWORD)
+    assert files_with(fresh.path.parent, "trips_2024_01"), "the search would find it"
+    assert not files_with(fresh.path.parent, PASSWORD)
+    assert not files_with(fresh.home, PASSWORD)
+    assert not files_with(state, PASSWORD)

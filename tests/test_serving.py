@@ -2,26 +2,22 @@
 
 import http.client
 import json
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from .conftest import BakedProject
+from .conftest import TEMPLATE, BakedProject
 from .services import answers, free_port, process, wait_until
 
 pytestmark = pytest.mark.slow
 
 JSON = {"Content-Type": "application/json"}
-ROW = {
-    "lpep_pickup_datetime": "2024-03-01T08:00:00",
-    "PULocationID": 74,
-    "DOLocationID": 75,
-    "trip_distance": 1.5,
-    "VendorID": 2.0,
-    "trip_type": 1.0,
-}
+PAGE = TEMPLATE / "{{cookiecutter.project_slug}}" / "docs" / "model-life.md"
+[ROW] = json.loads(re.findall(r"-d '(.+)'", PAGE.read_text())[0])["dataframe_records"]
+"""The row that the page sends with curl."""
 
 
 def records(*rows: Any) -> str:

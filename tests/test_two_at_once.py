@@ -10,14 +10,12 @@ import pytest
 
 from .conftest import BakedProject
 from .lab import MONTHS, Lab, console, fault, mlflow_server
+from .postgres import BIN, IS_THERE, PASSWORD, postgres
 from .services import PrefectServer, free_port, prefect_server, process
-from .test_postgres import BIN, PASSWORD, postgres
 
 pytestmark = pytest.mark.slow
 Servers = tuple[Lab, str]
-needs_postgres = pytest.mark.skipif(
-    not (BIN / "initdb").exists(), reason="PostgreSQL is not on this machine"
-)
+needs_postgres = pytest.mark.skipif(not IS_THERE, reason="PostgreSQL is not on this machine")
 
 
 @contextmanager
