@@ -42,6 +42,15 @@ class Deployment:
         with process(*command, cwd=self.lab.project.path, env=env, log=log) as started:
             yield started
 
+    def reached(self, run: str, paused: Paused) -> int:
+        """The id of the flow run's process, once it has reached the stage."""
+        try:
+            return paused.reached()
+        except AssertionError as error:
+            state = self.server.get(f"flow_runs/{run}")["state"]
+            worker = (self.lab.folder / "worker.log").read_text()
+            raise AssertionError(f"{state}\n{self.server.logs(run)}\n{worker}") from error
+
     def end(self, run: str) -> str:
         """The state that a flow run ends in."""
         wait_until(lambda: self.server.has_ended(run), "the end of a flow run", 300)

@@ -66,8 +66,11 @@ def process(
 
 
 def stop(started: subprocess.Popen[bytes]) -> None:
-    """End a process and its group: asked first, then made to."""
-    for kind, seconds in ((signal.SIGTERM, 15), (signal.SIGKILL, 15)):
+    """End a process and its group: asked first, then made to.
+
+    Asked patiently: who is made to end cannot end what it has started.
+    """
+    for kind, seconds in ((signal.SIGTERM, 60), (signal.SIGKILL, 15)):
         with suppress(ProcessLookupError):
             os.killpg(started.pid, kind)
         with suppress(subprocess.TimeoutExpired):

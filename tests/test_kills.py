@@ -1,6 +1,7 @@
 """What is killed in mid-run: what docs/reliability.md promises holds; no secret is left."""
 
 import os
+import re
 import secrets
 import signal
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from .conftest import BakedProject
 from .deployed import Deployment, deploy
 from .lab import MONTHS, Lab, Paused, console, fault
-from .services import PrefectServer, files_with
+from .services import PrefectServer, files_with, process, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -25,6 +26,7 @@ SECRETS = {
 }
 """What a machine may have in its environment."""
 
+TRIALS = 8
 STAGES = ("cleaning", "fitting", "logging", "promoting")
 
 
@@ -45,7 +47,7 @@ def test_a_flow_run_is_killed_at_each_stage(deployed: Deployment, tmp_path: Path
             paused = Paused(tmp_path, stage)
             run = deployed.run(1, paused)
             with fault():
-                os.kill(paused.reached(), signal.SIGKILL)
+                os.kill(deployed.reached(run, paused), signal.SIGKILL)
                 assert deployed.end(run) == "CRASHED"
                 assert opened.champion() == before
             cached.append(deployed.cached(run))
@@ -62,7 +64,7 @@ def test_the_worker_is_killed(deployed: Deployment, tmp_path: Path) -> None:
     paused = Paused(tmp_path, "fitting")
     with deployed.worker() as worker:
         run = deployed.run(2, paused)
-        paused.reached()
+        deployed.reached(run, paused)
         with fault():
             worker.kill()
             worker.wait()
@@ -88,7 +90,7 @@ def test_the_worker_and_the_flow_run_are_killed(deployed: Deployment, tmp_path: 
             paused = Paused(tmp_path, stage)
             with deployed.worker() as worker:
                 killed.append(deployed.run(3, paused))
-                trainer = paused.reached()
+                trainer = deployed.reached(killed[-1], paused)
                 with fault():
                     worker.kill()
                     worker.wait()
@@ -100,6 +102,26 @@ def test_the_worker_and_the_flow_run_are_killed(deployed: Deployment, tmp_path: 
             assert [deployed.end(run) for run in killed] == ["CRASHED"] * len(STAGES)
             assert deployed.end(last) == "COMPLETED"
     assert "fit" in deployed.cached(last)
+
+
+def test_a_search_is_killed(deployed: Deployment) -> None:
+    """The trials that were done are not tried again."""
+    lab, log = deployed.lab, deployed.lab.folder / "tune.log"
+    command = (lab.python, "-m", lab.project.package, "tune", "--trials", str(TRIALS))
+    cwd, env = lab.project.path, lab.environment()
+    with fault():
+        with process(*command, cwd=cwd, env=env, log=log) as search:
+            wait_until(lambda: tried(log), "a trial")
+            os.killpg(search.pid, signal.SIGKILL)
+        with process(*command, cwd=cwd, env=env, log=log) as search:
+            assert search.wait(300) == 0, log.read_text()
+        [done] = re.findall(rf"(\d+) of {TRIALS} trials are done", log.read_text())
+        assert 0 < int(done) < TRIALS
+        assert tried(log) == TRIALS - int(done)
+
+
+def tried(log: Path) -> int:
+    return log.read_text().count(f" of {TRIALS}: RMSE")
 
 
 def test_no_secret_is_kept_anywhere(deployed: Deployment) -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 WORKERS = 2
 """Processes of a local cluster."""
+ANSWERS = 10
+"""Seconds that a scheduler may take to answer."""
 
 CODE = {
     name: file_digest(Path(__file__).with_name(name))
@@ -48,7 +50,7 @@ def fit(paths: Sequence[Path], params: "TrainParams", scheduler: str) -> "Pipeli
 def _client(scheduler: str) -> Iterator[Client]:
     if scheduler:
         try:
-            client = Client(scheduler)
+            client = Client(scheduler, timeout=ANSWERS)
         except OSError as error:
             raise ConnectionError(f"{scheduler}: no dask scheduler answers; start it") from error
         with client:
@@ -103,15 +105,8 @@ def _train(
     if newest:
         rows = _encode(client, parts, newest, lambda X, _: means.transform(X))
         evals = [(dxgb.DaskQuantileDMatrix(client, *rows, ref=matrix), "newest")]
-    trained = dxgb.train(
-        client,
-        regressor.get_xgb_params(),
-        matrix,
-        regressor.n_estimators,
-        evals=evals,
-        early_stopping_rounds=regressor.early_stopping_rounds,
-        verbose_eval=False,
-    )
+    options = streaming.training_options(regressor)
+    trained = dxgb.train(client, dtrain=matrix, evals=evals, **options)
     return means, trained["booster"]
 
 

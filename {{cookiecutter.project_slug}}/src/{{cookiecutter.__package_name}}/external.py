@@ -68,17 +68,9 @@ def _train(
         batches = Batches(parts, newest, lambda X, _: means.transform(X), folder)
         evals = [(xgb.ExtMemQuantileDMatrix(batches, ref=matrix), "newest")]
     _give_back()
-    return means, xgb.train(
-        regressor.get_xgb_params(),
-        matrix,
-        regressor.n_estimators,
-        evals=evals,
-        early_stopping_rounds=regressor.early_stopping_rounds,
-        verbose_eval=False,
-        callbacks=[
-            rounds_bar(regressor.n_estimators, "Choosing the rounds" if newest else "Fitting")
-        ],
-    )
+    bar = rounds_bar(regressor.n_estimators, "Choosing the rounds" if newest else "Fitting")
+    options = streaming.training_options(regressor)
+    return means, xgb.train(dtrain=matrix, evals=evals, callbacks=[bar], **options)
 
 
 def _encoded(parts: Sequence[Part], span: Span, encode: Encode) -> Iterator[tuple[Features, Any]]:

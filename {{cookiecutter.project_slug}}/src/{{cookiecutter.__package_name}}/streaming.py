@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -64,6 +64,16 @@ def _choose_rounds(parts: Sequence[Part], params: training.TrainParams, train: T
     search = training.search_regressor(params)
     _, booster = train(search, parts, Span(end=newest), Span(start=newest))
     return training.rounds_for_all(booster.best_iteration, params)
+
+
+def training_options(regressor: "XGBRegressor") -> dict[str, Any]:
+    """What xgboost.train, and its twin for dask, are to be told of a regressor."""
+    return {
+        "params": regressor.get_xgb_params(),
+        "num_boost_round": regressor.n_estimators,
+        "early_stopping_rounds": regressor.early_stopping_rounds,
+        "verbose_eval": False,
+    }
 
 
 def learn_means(parts: Sequence[Part], span: Span) -> GroupMeans:

@@ -38,8 +38,8 @@ R = TypeVar("R")
 MINUTE = 60
 HOUR = 60 * MINUTE
 TRIALS_AT_ONCE = min(4, os.cpu_count() or 1)
+"""More at once would learn less from each other."""
 THREADS_OF_TRIAL = (os.cpu_count() or 1) // TRIALS_AT_ONCE
-"""More trials at once would learn less from each other."""
 
 REPORT_KEY = "duration-model-report"
 DRIFT_KEY = "drift-report"
