@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,23 @@ class Deployed:
         log = self.project.home / "worker.log"
         with process("uv", "run", "poe", "worker", cwd=self.project.path, env=env, log=log):
             yield
+
+    def fail(self) -> str:
+        """Run a training that fails, and return its id."""
+        failed = self.server.start("train/ad-hoc", test_path="/nowhere/trips_2024-03.parquet")
+        self.work()
+        assert self.server.state(failed) == "FAILED"
+        return failed
+
+    def die(self) -> str:
+        """Kill a training and its worker, wait for the rescue, and return the training's id."""
+        dead, mark = self.server.start("train/ad-hoc"), str(uuid4())
+        with self.worker(MARK=mark, PREFECT_FLOWS_HEARTBEAT_FREQUENCY="30"):
+            wait_until(lambda: self.server.state(dead) == "RUNNING", "a training")
+            for process_id in processes_with(mark):
+                os.kill(process_id, signal.SIGKILL)
+        wait_until(lambda: self.server.state(dead) == "CRASHED", "a rescue")
+        return dead
 
     def store(self) -> Any:
         """The champion's version, and the flow run that made each version."""
@@ -147,24 +164,28 @@ def test_failed_and_dead_flow_runs_are_told_of(local: Deployed) -> None:
             "taxi-duration: tell of failed flow runs",
         ]
 
-        failed = local.server.start("train/ad-hoc", test_path="/nowhere/trips_2024-03.parquet")
-        local.work()
-        assert local.server.state(failed) == "FAILED"
-        wait_until(lambda: told, "a notification")
-        assert "Failed" in told[0]
-        assert failed in told[0]
-
+        failed = until_told(told, "Failed", local.fail)
         local.run("python", "-c", SHORTEN)
-        dead, mark = local.server.start("train/ad-hoc"), str(uuid4())
-        with local.worker(MARK=mark, PREFECT_FLOWS_HEARTBEAT_FREQUENCY="30"):
-            wait_until(lambda: local.server.state(dead) == "RUNNING", "a training")
-            for process_id in processes_with(mark):
-                os.kill(process_id, signal.SIGKILL)
-        wait_until(lambda: len(told) > 1, "a second notification")
-        assert local.server.state(dead) == "CRASHED"
-        assert "Crashed" in told[1]
-        assert dead in told[1]
-        assert len(told) == 2
+        dead = until_told(told, "Crashed", local.die)
+        assert all(any(run in message for run in failed + dead) for message in told)
+
+
+def until_told(told: list[str], state: str, start: Callable[[], str]) -> list[str]:
+    """Start flow runs that end in a state until one is told of, and return their ids.
+
+    A server on SQLite may lose an event when it is busy: docs/reliability.md does not promise it.
+    """
+    runs: list[str] = []
+
+    def is_told() -> bool:
+        return any(state in message and run in message for message in told for run in runs)
+
+    while not is_told():
+        assert len(runs) < 3, told
+        runs.append(start())
+        with suppress(AssertionError):
+            wait_until(is_told, "a notification", 30)
+    return runs
 
 
 def test_a_schedule_fires(local: Deployed) -> None:

@@ -45,13 +45,13 @@ def test_a_flow_run_is_killed_at_each_stage(deployed: Deployment, tmp_path: Path
         before = opened.champion()
         for stage in STAGES:
             paused = Paused(tmp_path, stage)
-            run = deployed.run(1, paused)
+            run = deployed.run(4, paused)
             with fault():
                 os.kill(deployed.reached(run, paused), signal.SIGKILL)
                 assert deployed.end(run) == "CRASHED"
                 assert opened.champion() == before
             cached.append(deployed.cached(run))
-        run = deployed.run(1)
+        run = deployed.run(4)
         assert deployed.end(run) == "COMPLETED"
         cached.append(deployed.cached(run))
         assert opened.champion()["version"] == before["version"] + 2
@@ -63,7 +63,7 @@ def test_the_worker_is_killed(deployed: Deployment, tmp_path: Path) -> None:
     """The flow run cannot write its log any more, and says so; the next one goes on."""
     paused = Paused(tmp_path, "fitting")
     with deployed.worker() as worker:
-        run = deployed.run(2, paused)
+        run = deployed.run(8, paused)
         deployed.reached(run, paused)
         with fault():
             worker.kill()
@@ -71,7 +71,7 @@ def test_the_worker_is_killed(deployed: Deployment, tmp_path: Path) -> None:
             paused.go_on()
             assert deployed.end(run) == "CRASHED"
     with deployed.worker():
-        run = deployed.run(2)
+        run = deployed.run(8)
         assert deployed.end(run) == "COMPLETED"
     assert "fit" in deployed.cached(run)
 
@@ -89,7 +89,7 @@ def test_the_worker_and_the_flow_run_are_killed(deployed: Deployment, tmp_path: 
                 deployed.limit(1)
             paused = Paused(tmp_path, stage)
             with deployed.worker() as worker:
-                killed.append(deployed.run(3, paused))
+                killed.append(deployed.run(16, paused))
                 trainer = deployed.reached(killed[-1], paused)
                 with fault():
                     worker.kill()
@@ -97,7 +97,7 @@ def test_the_worker_and_the_flow_run_are_killed(deployed: Deployment, tmp_path: 
                     assert deployed.server.state(killed[-1]) == "RUNNING"
                     os.kill(trainer, signal.SIGKILL)
                     assert opened.champion() == before
-        last = deployed.run(3)
+        last = deployed.run(16)
         with deployed.worker():
             assert [deployed.end(run) for run in killed] == ["CRASHED"] * len(STAGES)
             assert deployed.end(last) == "COMPLETED"
@@ -130,7 +130,7 @@ def test_no_secret_is_kept_anywhere(deployed: Deployment) -> None:
     The flow runs of the tests above, which crashed, had the secrets as well.
     """
     with deployed.worker():
-        run = deployed.run(4)
+        run = deployed.run(32)
         assert deployed.end(run) == "COMPLETED", deployed.server.logs(run)
     project, folder = deployed.lab.project, deployed.lab.folder
     servers = list(folder.parent.glob("server[0-9]"))

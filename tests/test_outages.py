@@ -42,10 +42,10 @@ class Site:
         with console(self.deployed.lab) as opened:
             return int(opened.champion()["version"])
 
-    def be_away(self, seed: int, seconds: float, **env: str) -> str:
+    def be_away(self, rounds: int, seconds: float, **env: str) -> str:
         """End the server while a flow run fits, start it again later; how that flow run ends."""
         paused = Paused(self.folder, "fitting")
-        run = self.deployed.run(seed, paused, **env)
+        run = self.deployed.run(rounds, paused, **env)
         paused.reached()
         with fault():
             self.running.close()
@@ -64,7 +64,7 @@ def site(project: BakedProject, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def test_the_prefect_server_is_away_for_seconds(site: Site) -> None:
-    assert site.be_away(1, 20) == "COMPLETED"
+    assert site.be_away(4, 20) == "COMPLETED"
     assert site.version() == 2
 
 
@@ -75,7 +75,7 @@ def test_the_prefect_server_is_away_for_minutes(site: Site) -> None:
     tries of a task. Here it tries once, and the tasks' waits are shorter: what takes five minutes
     elsewhere takes half a minute here.
     """
-    state = site.be_away(2, 30, PREFECT_CLIENT_MAX_RETRIES="1")
+    state = site.be_away(8, 30, PREFECT_CLIENT_MAX_RETRIES="1")
     assert state in {"COMPLETED", "CRASHED", "FAILED"}
     assert site.version() == 3
-    assert site.deployed.end(site.deployed.run(3)) == "COMPLETED"
+    assert site.deployed.end(site.deployed.run(16)) == "COMPLETED"
