@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 WORKERS = 2
 """Processes of a local cluster."""
-ANSWERS = 10
-"""Seconds that a scheduler may take to answer."""
 
 CODE = {
     name: file_digest(Path(__file__).with_name(name))
@@ -50,7 +48,7 @@ def fit(paths: Sequence[Path], params: "TrainParams", scheduler: str) -> "Pipeli
 def _client(scheduler: str) -> Iterator[Client]:
     if scheduler:
         try:
-            client = Client(scheduler, timeout=ANSWERS)
+            client = Client(scheduler)
         except OSError as error:
             raise ConnectionError(f"{scheduler}: no dask scheduler answers; start it") from error
         with client:
