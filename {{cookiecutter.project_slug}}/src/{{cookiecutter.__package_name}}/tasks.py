@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from filelock import FileLock, Timeout
 from prefect import Task, get_run_logger, task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.blocks.system import Secret
@@ -118,6 +117,8 @@ def one_at_a_time() -> Iterator[None]:
 
     The operating system ends the lock with its process, however that ends.
     """
+    from filelock import FileLock, Timeout
+
     path = Settings().checkpoint_dir / "training.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
