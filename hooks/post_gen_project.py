@@ -1,15 +1,11 @@
 """Make the first commit and, if asked, the work pool; then say what to do next. Never fails."""
 
-import base64
-import http.client
 import io
 import json
 import os
 import shlex
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -70,11 +66,13 @@ def first_commit(folder: Path) -> str:
 
 def create_work_pool(url: str, name: str, kind: str) -> str:
     """Ask the Prefect API at the URL for a work pool; return the line that says how it went."""
+    from http.client import HTTPException
+
     status = 0
     try:
         status, words = post(f"{url.rstrip('/')}/work_pools/", {"name": name, "type": kind})
         problem = REFUSED.get(status, f"it answers {status}: {words}")
-    except (OSError, ValueError, http.client.HTTPException) as error:
+    except (OSError, ValueError, HTTPException) as error:
         problem = str(getattr(error, "reason", error)).strip()
     if status in MADE:
         return f"Work pool: {name} {MADE[status]}, at {url}"
@@ -85,14 +83,19 @@ def create_work_pool(url: str, name: str, kind: str) -> str:
 
 def post(url: str, content: dict[str, str]) -> tuple[int, str]:
     """Post JSON, with PREFECT_API_AUTH_STRING as the log-in; return the status and its reason."""
+    # Imported here: few bakes need them, and they are slow to import.
+    import base64
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
+
     headers = {"Content-Type": "application/json"}
     if login := os.environ.get("PREFECT_API_AUTH_STRING"):
         headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
-    request = urllib.request.Request(url, json.dumps(content).encode(), headers)
+    request = Request(url, json.dumps(content).encode(), headers)
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urlopen(request, timeout=10) as response:
             return response.status, response.reason
-    except urllib.error.HTTPError as error:
+    except HTTPError as error:
         with suppress(ValueError, LookupError, TypeError):
             return error.code, str(json.load(error)["detail"])
         return error.code, error.reason
