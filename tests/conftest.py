@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,13 +115,17 @@ def bake(
 
     def bake(**answers: str | bool) -> BakedProject:
         folder = tmp_path_factory.mktemp("baked")
-        made = cookiecutter(
-            str(template),
-            no_input=True,
-            extra_context=answers,
-            output_dir=str(folder / "out"),
-            config_file=str(cookiecutter_config),
-        )
+        with pytest.MonkeyPatch.context() as patch:
+            for role in ("AUTHOR", "COMMITTER"):  # on a machine where git knows nobody, too
+                patch.setenv(f"GIT_{role}_NAME", "Ada")
+                patch.setenv(f"GIT_{role}_EMAIL", "ada@example.org")
+            made = cookiecutter(
+                str(template),
+                no_input=True,
+                extra_context=answers,
+                output_dir=str(folder / "out"),
+                config_file=str(cookiecutter_config),
+            )
         return BakedProject(Path(made), folder / "home")
 
     return bake
@@ -134,13 +139,23 @@ def project(bake: Callable[..., BakedProject]) -> BakedProject:
     return baked
 
 
+@contextmanager
+def lent_environment(project: BakedProject) -> Iterator[Path]:
+    """A project's environment for another one of its name: one environment is compiled once.
+
+    uv installs the other in its place; at the end the project is installed again.
+    """
+    yield project.path / ".venv"
+    project.run("uv", "sync", "--quiet", "--inexact")
+
+
 @pytest.fixture
-def fresh(project: BakedProject, tmp_path: Path) -> BakedProject:
+def fresh(project: BakedProject, tmp_path: Path) -> Iterator[BakedProject]:
     """A copy of the default project in the same environment, for tests that change it."""
     copy = tmp_path / project.slug
     shutil.copytree(project.path, copy, ignore=shutil.ignore_patterns(".venv"), symlinks=True)
-    # One environment is compiled once; uv installs the copy in it in place of the other.
-    return BakedProject(copy, tmp_path / "home", project.path / ".venv")
+    with lent_environment(project) as venv:
+        yield BakedProject(copy, tmp_path / "home", venv)
 
 
 @pytest.fixture(scope="session")

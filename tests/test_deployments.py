@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from .conftest import BakedProject
+from .conftest import BakedProject, lent_environment
 from .services import PrefectServer, prefect_server, process, processes_with, sink, wait_until
 
 pytestmark = pytest.mark.slow
@@ -116,8 +116,11 @@ def local(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Deployed]:
     baked = bake(storage="local")
-    baked.venv = project.path / ".venv"
-    with deployed(baked, project, tmp_path_factory.mktemp("local"), baked.path) as made:
+    folder = tmp_path_factory.mktemp("local")
+    with (
+        lent_environment(project) as baked.venv,
+        deployed(baked, project, folder, baked.path) as made,
+    ):
         yield made
 
 
@@ -216,12 +219,14 @@ def git(
     remote = f"file://{folder}/remote.git"
     subprocess.run(["git", "init", "--quiet", "--bare", folder / "remote.git"], check=True)
     baked = bake(storage="git", git_repository=remote, git_branch="trunk")
-    baked.venv = project.path / ".venv"
     baked.run("git", "remote", "add", "origin", remote)
     cache = baked.run("uv", "cache", "dir").stdout.strip()
     env = {"HOME": str(folder / "home"), "UV_CACHE_DIR": cache}
     state = folder / "home/.local/share/taxi-duration"
-    with deployed(baked, project, folder, state, **env) as made:
+    with (
+        lent_environment(project) as baked.venv,
+        deployed(baked, project, folder, state, **env) as made,
+    ):
         push(baked)
         yield made
 
