@@ -22,14 +22,10 @@ class Deployment:
 
         The champion learnt little, in 2 rounds: with twice as many each is better than the last.
         """
-        found = self.server.get("deployments/name/train/ad-hoc")
-        path = f"deployments/{found['id']}/create_flow_run"
         variables: dict[str, Any] = {"env": env} if env else {}
         if paused:
             variables["command"] = " ".join(paused.command(self.lab))
-        parameters = {"params": {"max_rounds": rounds}}
-        made = self.server.post(path, parameters=parameters, job_variables=variables)
-        return str(made["id"])
+        return self.server.start("train/ad-hoc", variables, params={"max_rounds": rounds})
 
     def limit(self, at_once: int | None) -> None:
         """How many flow runs may be at work at once."""
