@@ -1,10 +1,14 @@
 """The flows as commands, with their parameters as options."""
 
+import gc
 import logging
 import re
 import sys
 
 from cyclopts import App, CycloptsError
+
+# The imports make a million objects that stay: looking through them time and again finds nothing.
+gc.set_threshold(50_000)
 
 app = App(name="uv run poe", help=__doc__, version_flags=[])
 app.command(f"{__package__}.flows:train")
@@ -38,6 +42,9 @@ def main() -> None:
         if str(error).startswith("Failed to reach API"):
             sys.exit(f"error: {error}; start the Prefect server, or change PREFECT_API_URL")
         raise
+    finally:
+        # Nor does looking through all of them once more at the end, which takes a second.
+        gc.freeze()
 
 
 def _cause(error: BaseException) -> str:

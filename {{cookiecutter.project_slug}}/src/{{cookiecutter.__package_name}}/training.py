@@ -128,13 +128,25 @@ def regressor(params: TrainParams, rounds: int, **options: Any) -> "XGBRegressor
 
 def save(pipeline: "Pipeline", path: Path) -> None:
     """Write a pipeline to a file."""
-    import skops.io
-
-    skops.io.dump(pipeline, path)
+    _skops().dump(pipeline, path)
 
 
 def load(path: Path) -> "Pipeline":
     """Read a pipeline from a file that `save` wrote."""
-    import skops.io
+    return _skops().load(path, trusted=TRUSTED_TYPES)
 
-    return skops.io.load(path, trusted=TRUSTED_TYPES)
+
+def _skops() -> Any:
+    """skops.io, in a fifth of the time that its import takes.
+
+    To name what it trusts it looks for each function of scipy.special in all modules: two seconds
+    for what no pipeline here holds. It does not see them.
+    """
+    import scipy.special
+
+    vars(scipy.special)["__dir__"] = list
+    try:
+        import skops.io
+    finally:
+        vars(scipy.special).pop("__dir__", None)
+    return skops.io
