@@ -97,12 +97,13 @@ def _train(
     newest: Span | None,
 ) -> "tuple[GroupMeans, Booster]":
     means = _learn_means(client, parts, span)
-    matrix = dxgb.DaskQuantileDMatrix(client, *_encode(client, parts, span, means.out_of_fold()))
+    rows, bins = _encode(client, parts, span, means.out_of_fold()), regressor.max_bin
+    matrix = dxgb.DaskQuantileDMatrix(client, *rows, max_bin=bins)
     means.finish()
     evals = []
     if newest:
         rows = _encode(client, parts, newest, lambda X, _: means.transform(X))
-        evals = [(dxgb.DaskQuantileDMatrix(client, *rows, ref=matrix), "newest")]
+        evals = [(dxgb.DaskQuantileDMatrix(client, *rows, max_bin=bins, ref=matrix), "newest")]
     options = streaming.training_options(regressor)
     trained = dxgb.train(client, dtrain=matrix, evals=evals, **options)
     return means, trained["booster"]

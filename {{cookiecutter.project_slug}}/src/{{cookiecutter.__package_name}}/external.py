@@ -61,12 +61,13 @@ def _train(
 ) -> tuple[GroupMeans, xgb.Booster]:
     _give_back()
     means = streaming.learn_means(parts, span)
-    matrix = xgb.ExtMemQuantileDMatrix(Batches(parts, span, means.out_of_fold(), folder))
+    batches, bins = Batches(parts, span, means.out_of_fold(), folder), regressor.max_bin
+    matrix = xgb.ExtMemQuantileDMatrix(batches, max_bin=bins)
     means.finish()
     evals = []
     if newest:
         batches = Batches(parts, newest, lambda X, _: means.transform(X), folder)
-        evals = [(xgb.ExtMemQuantileDMatrix(batches, ref=matrix), "newest")]
+        evals = [(xgb.ExtMemQuantileDMatrix(batches, max_bin=bins, ref=matrix), "newest")]
     _give_back()
     bar = rounds_bar(regressor.n_estimators, "Choosing the rounds" if newest else "Fitting")
     options = streaming.training_options(regressor)

@@ -38,6 +38,7 @@ class TrainParams(BaseModel, extra="forbid"):
     colsample_bytree: float = Field(
         default=0.8, gt=0, le=1, description="Share of features per tree"
     )
+    max_bin: int = Field(default=128, ge=2, description="Steps that a feature is cut into, at most")
     max_rounds: int = Field(default=130, ge=1, description="Trees, at most")
     seed: int = Field(default=42, ge=0, description="Seed of the random numbers")
 
