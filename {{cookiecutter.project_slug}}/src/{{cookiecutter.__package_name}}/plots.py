@@ -45,7 +45,9 @@ def _actual_vs_predicted(actual: Any, predicted: Any) -> Figure:
         aspect="equal",
     )
     axes.legend(loc="upper left")
-    figure.colorbar(cells, shrink=0.8, label=f"{NOUN.capitalize()} per cell (log scale)")
+    figure.colorbar(
+        cells, shrink=0.8, label=f"{NOUN.capitalize()} per cell (log scale)", format="{x:,.0f}"
+    )
     return figure
 
 
