@@ -38,6 +38,13 @@ WRONG = {
     (".examples", "nosuch"): "error: no example is called nosuch; there are: animal_facts, ",
 }
 
+START = """
+import sys
+from taxi_duration.startup import start_server
+start_server()
+print(*sorted({"mlflow.sklearn", "skops.io", "xgboost"} & set(sys.modules)))
+"""
+
 
 @pytest.fixture(scope="module")
 def say(project: BakedProject) -> Callable[..., Any]:
@@ -68,3 +75,13 @@ def test_wrong_options_are_told_in_one_line(say: Callable[..., Any]) -> None:
         assert "\n" not in said
         assert "pydantic" not in said
         assert output == ""
+
+
+def test_imports_go_on_while_a_temporary_server_starts(project: BakedProject) -> None:
+    alone = project.run("uv", "run", "python", "-c", START)
+    assert "Starting temporary server" in alone.stdout + alone.stderr
+    assert alone.stdout.splitlines()[-1] == "mlflow.sklearn skops.io xgboost"
+    served = project.run(
+        "uv", "run", "python", "-c", START, PREFECT_API_URL="http://127.0.0.1:9/api"
+    )
+    assert served.stdout + served.stderr == "\n"

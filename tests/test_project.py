@@ -64,6 +64,7 @@ def test_train_promotes_once_survives_bad_months_and_a_move(
     first = fresh.run("uv", "run", "poe", "train")
     output = first.stdout + first.stderr
     assert "version 1 promoted" in output
+    assert output.count("Starting temporary server") == 1
     assert not re.search(r"Traceback|Warning|WARNING|telemetry", output)
     report = fresh.run("uv", "run", "python", "-c", REPORT).stdout
     assert "version 1 promoted to champion" in report

@@ -4,6 +4,7 @@ import gc
 import logging
 import re
 import sys
+from importlib import import_module
 
 from cyclopts import App, CycloptsError
 
@@ -30,7 +31,10 @@ def main() -> None:
     for name in ("prefect.task_runs", "prefect.flow_runs"):
         logging.getLogger(name).addFilter(_is_not_about_failure)
     try:
-        app(result_action="return_value", exit_on_error=False, print_error=False)
+        command, given, _ = app.parse_args(exit_on_error=False, print_error=False)
+        if command.__module__ == f"{__package__}.flows":
+            import_module(f"{__package__}.startup").start_server()
+        command(*given.args, **given.kwargs)
     except CycloptsError as error:
         sys.exit(f"error: {_on_one_line(str(error))}; --help shows the options")
     except (ValueError, OSError) as error:
