@@ -15,13 +15,14 @@ def start_server() -> None:
     """Start the server that a flow would start, which would only wait then: 6 s, at first 20 s."""
     if not get_current_settings().api.url:
         import_module("prefect.server.api.server")  # before both threads want it
-        imports = Thread(target=_import_ahead, daemon=True)
+        imports = Thread(target=import_ahead, daemon=True)
         imports.start()
         get_client(sync_client=True)
         imports.join()
 
 
-def _import_ahead() -> None:
+def import_ahead() -> None:
+    """Import what a training needs, while another thread waits."""
     with suppress(Exception):  # it comes again where the module is needed
         for module in AHEAD:
             import_module(module, __package__)
