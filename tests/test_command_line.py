@@ -40,8 +40,8 @@ WRONG = {
 
 START = """
 import sys
-from taxi_duration.startup import start_server
-start_server()
+from taxi_duration import flows, startup
+startup.start_server()
 print(*sorted({"mlflow.sklearn", "skops.io", "xgboost"} & set(sys.modules)))
 """
 
