@@ -12,7 +12,7 @@ AHEAD = ["xgboost", "mlflow.sklearn", ".features", ".plots"]
 
 
 def start_server() -> None:
-    """Start the server that a flow would start, which would only wait then: 6 s, at first 20 s."""
+    """Start the server that Prefect starts for a flow, and use the wait: 6 s, the first time 20."""
     if not get_current_settings().api.url:
         import_module("prefect.server.api.server")  # before both threads want it
         imports = Thread(target=import_ahead, daemon=True)
