@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import xgboost as xgb
 
 from . import streaming
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
     from .training import TrainParams
+
+PARTS_A_PAGE = 2
+"""XGBoost keeps a few pages in memory, and 5 MB beside for each that is on the disk."""
 
 
 class Batches(xgb.DataIter):
@@ -75,10 +79,16 @@ def _train(
 
 
 def _encoded(parts: Sequence[Part], span: Span, encode: Encode) -> Iterator[tuple[Features, Any]]:
-    for part in parts:
-        X, y = streaming.read_features(part, span)
-        if len(y):
-            yield encode(X, part.first_row), y
+    for start in range(0, len(parts), PARTS_A_PAGE):
+        page = [_encode(part, span, encode) for part in parts[start : start + PARTS_A_PAGE]]
+        data, labels = (np.concatenate(pieces) for pieces in zip(*page, strict=True))
+        if len(labels):
+            yield data, labels
+
+
+def _encode(part: Part, span: Span, encode: Encode) -> tuple[Features, Any]:
+    X, y = streaming.read_features(part, span)
+    return encode(X, part.first_row), y
 
 
 def _give_back() -> None:
