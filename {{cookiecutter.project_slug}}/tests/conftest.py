@@ -1,10 +1,8 @@
 """One Prefect server for the session, and a project folder of its own for each test."""
 
-import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 
 import pyarrow.parquet as pq
 import pytest
@@ -16,22 +14,16 @@ from prefect.settings import (
 from prefect.testing.utilities import prefect_test_harness
 
 from .make_months import make_month
-from .package import settings, startup
+from .package import settings
 
 ROWS = 2_000
-
-# As __main__ does: what the imports make stays, and looking through it again takes seconds.
-gc.set_threshold(50_000)
 
 
 @pytest.fixture(scope="session")
 def prefect_harness() -> Iterator[None]:
     """A Prefect server with a database of its own; it takes twenty seconds to start."""
     quiet = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_LOGGING_TO_API_ENABLED: False}
-    imports = Thread(target=startup.import_ahead)
-    imports.start()
     with prefect_test_harness(server_startup_timeout=120), temporary_settings(quiet):
-        imports.join()
         yield
 
 

@@ -4,7 +4,6 @@ import gc
 import logging
 import re
 import sys
-from importlib import import_module
 
 from cyclopts import App, CycloptsError
 
@@ -33,7 +32,9 @@ def main() -> None:
     try:
         command, given, _ = app.parse_args(exit_on_error=False, print_error=False)
         if command.__module__ == f"{__package__}.flows":
-            import_module(f"{__package__}.startup").start_server()
+            from .startup import start_server
+
+            start_server()
         command(*given.args, **given.kwargs)
     except CycloptsError as error:
         sys.exit(f"error: {_on_one_line(str(error))}; --help shows the options")

@@ -26,7 +26,7 @@ PARTS_A_PAGE = 2
 
 
 class Batches(xgb.DataIter):
-    """The encoded rows of a span, a part at a time; XGBoost writes its pages to `folder`."""
+    """The encoded rows of a span, a few parts at a time; XGBoost writes its pages to `folder`."""
 
     def __init__(self, parts: Sequence[Part], span: Span, encode: Encode, folder: Path) -> None:
         super().__init__(cache_prefix=str(folder / "page"))

@@ -5,7 +5,9 @@ from importlib import import_module
 from threading import Thread
 
 from prefect.client.orchestration import get_client
-from prefect.settings import get_current_settings
+
+from .deployment import api_url
+from .training import import_skops
 
 AHEAD = ["xgboost", "mlflow.sklearn", ".features", ".plots"]
 """What takes long to import, of all that a training needs."""
@@ -13,17 +15,16 @@ AHEAD = ["xgboost", "mlflow.sklearn", ".features", ".plots"]
 
 def start_server() -> None:
     """Start the server that Prefect starts for a flow, and use the wait: 6 s, the first time 20."""
-    if not get_current_settings().api.url:
+    if not api_url():
         import_module("prefect.server.api.server")  # before both threads want it
-        imports = Thread(target=import_ahead, daemon=True)
+        imports = Thread(target=_import_ahead, daemon=True)
         imports.start()
         get_client(sync_client=True)
         imports.join()
 
 
-def import_ahead() -> None:
-    """Import what a training needs, while another thread waits."""
+def _import_ahead() -> None:
     with suppress(Exception):  # it comes again where the module is needed
         for module in AHEAD:
             import_module(module, __package__)
-        import_module(".training", __package__).import_skops()
+        import_skops()
