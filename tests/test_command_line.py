@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +38,16 @@ WRONG = {
     ("", "nosuch"): 'error: Unknown command "nosuch"',
     (".examples", "nosuch"): "error: no example is called nosuch; there are: animal_facts, ",
 }
+
+COMPILE = """
+import sys, threading
+from taxi_duration import startup
+startup.compile_ahead()
+started = threading.enumerate()[1:]
+for thread in started:
+    thread.join()
+print(len(started), "prefect" in sys.modules)
+"""
 
 START = """
 import sys
@@ -75,6 +86,17 @@ def test_wrong_options_are_told_in_one_line(say: Callable[..., Any]) -> None:
         assert "\n" not in said
         assert "pydantic" not in said
         assert output == ""
+
+
+def test_prefect_is_compiled_ahead_once(project: BakedProject, tmp_path: Path) -> None:
+    def said(**env: str) -> str:
+        command = ("uv", "run", "python", "-c", COMPILE)
+        return project.run(*command, PYTHONPYCACHEPREFIX=str(tmp_path), **env).stdout.strip()
+
+    assert said(PYTHONDONTWRITEBYTECODE="1") == "0 False"
+    assert said() == "1 False"
+    assert list(tmp_path.rglob("site-packages/prefect/flow_engine.*.pyc"))
+    assert said() == "0 False"
 
 
 def test_imports_go_on_while_a_temporary_server_starts(project: BakedProject) -> None:

@@ -7,6 +7,8 @@ import sys
 
 from cyclopts import App, CycloptsError
 
+from .startup import compile_ahead, start_server
+
 # The imports make a million objects that stay: looking through them time and again finds nothing.
 gc.set_threshold(50_000)
 
@@ -27,13 +29,12 @@ app.command(f"{__package__}.platform:work", show=False)
 
 def main() -> None:
     """Run a command; what is wrong with options, data, network or disk is told in one line."""
+    compile_ahead()
     for name in ("prefect.task_runs", "prefect.flow_runs"):
         logging.getLogger(name).addFilter(_is_not_about_failure)
     try:
         command, given, _ = app.parse_args(exit_on_error=False, print_error=False)
         if command.__module__ == f"{__package__}.flows":
-            from .startup import start_server
-
             start_server()
         command(*given.args, **given.kwargs)
     except CycloptsError as error:
