@@ -69,8 +69,7 @@ def run(
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment without what would lead a process elsewhere, and with `extra`."""
     # Threads that wait without spinning: else a busy machine slows the recipe tenfold, not us.
-    # The last one as the project's poe sets it.
-    same = {"DO_NOT_TRACK": "1", "OMP_WAIT_POLICY": "PASSIVE", "MALLOC_ARENA_MAX": "2"}
+    same = {"DO_NOT_TRACK": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     strange = ("PREFECT_", "MLFLOW_", "UV_PROJECT", "PYTHON", "VIRTUAL_ENV", PACKAGE.upper())
     kept = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
     return kept | same | dict(extra or {})
