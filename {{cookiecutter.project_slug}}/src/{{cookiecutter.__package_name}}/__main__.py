@@ -9,9 +9,6 @@ from cyclopts import App, CycloptsError
 
 from .startup import compile_ahead, start_server
 
-# The imports make a million objects that stay: looking through them time and again finds nothing.
-gc.set_threshold(50_000)
-
 app = App(name="uv run poe", help=__doc__, version_flags=[])
 app.command(f"{__package__}.flows:train")
 app.command(f"{__package__}.flows:tune")
@@ -49,7 +46,7 @@ def main() -> None:
             sys.exit(f"error: {error}; start the Prefect server, or change PREFECT_API_URL")
         raise
     finally:
-        # Nor does looking through all of them once more at the end, which takes a second.
+        # Looking through all objects once more at the end would take a second.
         gc.freeze()
 
 
