@@ -34,6 +34,9 @@ WRONG = {
     ("", "train", "--params.max-depth", "abc"): "error: max_depth: Input should be a valid integer",
     ("", "train", "--params.max-depth", "-3"): "error: max_depth: Input should be greater than",
     ("", "tune", "--trials", "0"): 'error: Invalid value "0" for --trials: Input should be greater',
+    ("", "train", "--test-path", "postgresql://u:hush@host/trips"): (
+        "error: postgresql://host: holds a password or a token, which logs would keep;"
+    ),
     ("", "promote"): 'error: Command "promote" parameter --version requires an argument;',
     ("", "nosuch"): 'error: Unknown command "nosuch"',
     (".examples", "nosuch"): "error: no example is called nosuch; there are: animal_facts, ",

@@ -18,7 +18,10 @@ patients = patients.rename(columns={"target": "progression"}).sample(frac=1, ran
 for number, month in enumerate(["2024-01", "2024-02", "2024-03"]):
     part = patients[number::3].reset_index(drop=True)
     part["visited_at"] = pd.Timestamp(month) + pd.to_timedelta(part.index * 283, "min")
+    part["visited_at"] = part["visited_at"].dt.tz_localize("Asia/Tokyo")
+    part["since"] = part["visited_at"].dt.date
     part["clinic"] = part["sex"].map({1.0: "north", 2.0: "south"})
+    part["treated"] = part["sex"] == 1
     part.loc[3, "bmi"] = None
     part.to_parquet(f"data/patients_{month}.parquet")
 """
@@ -35,6 +38,8 @@ SCHEMA = pa.schema(
         "bp": pa.float64(),
         "s5": pa.float64(),
         "clinic": pa.string(),
+        "treated": pa.float64(),
+        "since": pa.timestamp("us"),
         "progression": pa.float64(),
     }
 )
@@ -54,11 +59,12 @@ PER: str | None = None
 
 
 def build_features(patients: pd.DataFrame) -> pd.DataFrame:
-    """Features of shape (n, 6) from raw patients."""
+    """Features of shape (n, 8) from raw patients."""
     weekday = patients[TIME].dt.day_of_week
     north = patients["clinic"] == "north"
-    measured = patients[["age", "bmi", "bp", "s5"]]
-    return measured.assign(weekday=weekday, north=north).astype("float32")
+    waited = (patients[TIME] - patients["since"]).dt.total_seconds()
+    measured = patients[["age", "bmi", "bp", "s5", "treated"]]
+    return measured.assign(weekday=weekday, north=north, waited=waited).astype("float32")
 '''
 
 
@@ -91,7 +97,10 @@ def test_other_data_takes_the_place_of_the_example(fresh: BakedProject) -> None:
     page = (fresh.path / "README.md").read_text().partition("## Your own data")[2]
     page = page.partition("\n## ")[0]
     named = {*re.findall(r"`(\w+)`", page)}
+    kept = {"test_your_data.py", *re.findall(r"`(test_\w+\.py)`", page)}
     [command] = re.findall(r"`(uv run pytest [^`]+)`", page)
+    [promotion] = re.findall(r"`(uv run poe promote [^`]+)`", page)
+    fresh.run("uv", "run", "poe", "train")
     for sample in (fresh.path / "data").glob("*.parquet"):
         sample.unlink()
     fresh.run("uv", "run", "python", "-c", MAKE_MONTHS)
@@ -103,9 +112,19 @@ def test_other_data_takes_the_place_of_the_example(fresh: BakedProject) -> None:
     replace(src / "data.py", DATA, named)
     replace(src / "features.py", FEATURES, named)
     fresh.run("uv", "run", "ruff", "check", str(src / "data.py"), str(src / "features.py"))
-    fresh.run("uv", "run", "mypy", "src")
+    for test in (fresh.path / "tests").glob("test_*.py"):
+        if test.name not in kept:
+            test.unlink()
+    fresh.run("uv", "run", "mypy")
     fit = fresh.run(*command.split())
     assert re.search(r"\b4 passed", fit.stdout)
+    fresh.run("uv", "run", "pytest", "-q")
 
+    refused = fresh.run("uv", "run", "poe", "train", check=False)
+    assert refused.returncode
+    assert "Version 2 is registered" in refused.stdout + refused.stderr
+    assert "error: version 1: fails with the code that it was logged with (" in refused.stderr
+    assert promotion in refused.stderr
+    fresh.run(*promotion.replace("N", "2").split())
     trained = fresh.run("uv", "run", "poe", "train")
-    assert "version 1 promoted" in trained.stdout + trained.stderr
+    assert "version 3 not promoted" in trained.stdout + trained.stderr

@@ -40,6 +40,11 @@ def as_text(table: pa.Table) -> pa.Table:
     return with_column(table, "trip_distance", pc.cast(table["trip_distance"], pa.string()))
 
 
+def of_half_zones(table: pa.Table) -> pa.Table:
+    zones = pc.add(pc.cast(table["PULocationID"], pa.float64()), 0.5)
+    return with_column(table, "PULocationID", zones)
+
+
 def of_no_pickup(table: pa.Table) -> pa.Table:
     return with_column(table, data.PICKUP, pa.nulls(len(table), table[data.PICKUP].type))
 
@@ -50,6 +55,7 @@ def of_no_pickup(table: pa.Table) -> pa.Table:
         (renamed, "column 'PULocationID' is there 0 times"),
         (duplicated, "column 'DOLocationID' is there 2 times"),
         (as_text, "column 'trip_distance' is string, not double"),
+        (of_half_zones, "column 'PULocationID' does not fit int64"),
         (of_zero_length, "no rows left of 500"),
         (mostly_null, r"42% of 500 rows are bad \(value missing: 200"),
         (of_no_pickup, f"column '{data.PICKUP}' is empty"),
@@ -91,6 +97,31 @@ def test_other_types_of_the_same_columns_are_read(tmp_path: Path) -> None:
     assert month.kept == 500 - sum(month.dropped.values()) == pq.read_metadata(month.path).num_rows
 
 
+def test_times_count_as_a_clock_of_their_zone_shows_them(tmp_path: Path) -> None:
+    zoned = MONTH
+    for name in (data.PICKUP, data.DROPOFF):
+        zoned = with_column(zoned, name, pc.assume_timezone(MONTH[name], "America/New_York"))
+    found = []
+    for folder, table in {"naive": MONTH, "zoned": zoned}.items():
+        raw = tmp_path / f"{folder}.parquet"
+        pq.write_table(table, raw)
+        found.append(data.read([data.clean_month(raw, raw.name, tmp_path).path])[0])
+    assert found[0].equals(found[1])
+
+
+def test_a_checkpoint_is_named_after_the_code_that_makes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = tmp_path / "trips_2024-01.parquet"
+    pq.write_table(MONTH, raw)
+    today = data.clean_month(raw, raw.name, tmp_path / "checkpoints")
+    monkeypatch.setattr(data, "CODE", "edited")
+    edited = data.clean_month(raw, raw.name, tmp_path / "checkpoints")
+    assert today.digest == edited.digest
+    assert today.path != edited.path
+    assert today.path.exists()
+
+
 def test_rows_are_dropped_by_reason() -> None:
     trips = MONTH.to_pandas()[:7]
     seconds = [30, 59, 60, 3600, 3601, 120, 120]
@@ -113,3 +144,5 @@ def test_months_that_overlap_are_refused(months: list[str], tmp_path: Path) -> N
     data.check_months([first], last)
     with pytest.raises(parquet.DataError, match="holds 2024-01, as"):
         data.check_months([first, last], first)
+    with pytest.raises(parquet.DataError, match=r"holds 2024-01, but .* holds 2024-03; test on a"):
+        data.check_months([last], first)

@@ -68,6 +68,13 @@ def test_promotion_asks_for_a_gain_beyond_noise(noise: float, promoted: bool, wh
     assert why in verdict.reason
 
 
+def test_what_is_no_number_is_no_gain() -> None:
+    y = np.linspace(1, 60, 500)
+    broken = np.where(np.arange(500) == 7, np.nan, y)
+    for challenger, rival in ((broken, y + 1), (y, y)):
+        assert not evaluation.is_better(y, challenger, rival, "champion", 0.005).promoted
+
+
 def test_a_gain_on_few_rows_may_be_noise() -> None:
     y, challenger, rival = np.random.default_rng(1).normal(size=(3, 60))
     verdict = evaluation.is_better(y, y + challenger, y + 1.05 * rival, "champion", 0)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from prefect.artifacts import Artifact
@@ -87,6 +88,32 @@ def test_a_month_may_drift_in_one_thing(tmp_path: Path) -> None:
     missing = inspect(first, write(tmp_path / "trips_2024-03.parquet", table), tmp_path)
     assert [n for n, f in missing.findings.items() if f.judgement == "fail"] == ["trip_type"]
     assert missing.rmse is None
+
+
+@pytest.mark.parametrize("rows", [5, 20, 100])
+def test_few_rows_raise_no_alarm(rows: int, tmp_path: Path) -> None:
+    first = write(tmp_path / "trips_2024-01.parquet", make_month("2024-01", 10_000))
+    table = make_month("2024-02", 10_000)
+    rng = np.random.default_rng(1)
+    failed = 0
+    for _ in range(10):
+        some = pa.array(rng.choice(len(table), rows, replace=False))
+        few = write(tmp_path / "trips_2024-02.parquet", table.take(some))
+        failed += inspect(first, few, tmp_path).verdict == "fail"
+    assert failed <= 1
+
+
+def test_rows_without_labels_count_for_drift(tmp_path: Path) -> None:
+    first = write(tmp_path / "trips_2024-01.parquet", make_month("2024-01", 2_000))
+    table = make_month("2024-02", 2_000, seed=7)
+    index = table.schema.get_field_index(data.DROPOFF)
+    known = pa.array([row < 50 for row in range(len(table))])
+    times = pc.if_else(known, table[data.DROPOFF], None)
+    partly = write(tmp_path / "trips_2024-02.parquet", table.set_column(index, data.DROPOFF, times))
+    found = inspect(first, partly, tmp_path)
+    assert found.rows > 1_900
+    assert found.rmse is not None
+    assert found.findings["pickup"].judgement == "fail"
 
 
 @pytest.mark.skipif("REAL_MONTHS" not in os.environ, reason="REAL_MONTHS names no folder")

@@ -60,9 +60,23 @@ def test_promotion_and_rollback_leave_a_trail(
     assert len([name for name in tags if name.startswith("promotion.")]) == 3
     assert store.client.get_model_version(settings.PROJECT, "1").tags["promoted_by"] == "ada"
 
+    # One that was cut off before the alias was moved is the same promotion when tried again.
+    monkeypatch.setattr(store.client, "set_registered_model_alias", lambda *_: None)
+    for _ in range(2):
+        store.promote(2, "tried again", by="ada")
+    assert len(store.promotions()) == 4
+    monkeypatch.undo()
+
     # To promote the champion again is no promotion.
     store.promote(1, "again", by="ada")
-    assert len(store.promotions()) == 3
+    assert len(store.promotions()) == 4
+
+
+def test_a_month_is_tested_on_once_there_is_a_verdict(store: registry.Registry) -> None:
+    assert store.tested_on("0123") is None
+    store.set_verdict(1, "not the gain that is asked for", "0123")
+    store.set_verdict(2, "beyond noise", "4567")
+    assert store.tested_on("0123") == 1
 
 
 def test_what_is_not_whole_is_refused(store: registry.Registry, state_dir: Path) -> None:
@@ -82,8 +96,9 @@ def test_what_is_not_whole_is_refused(store: registry.Registry, state_dir: Path)
 
 
 def test_a_model_keeps_the_code_it_was_logged_with(
-    store: registry.Registry, month: Path, state_dir: Path
+    store: registry.Registry, month: Path, state_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(settings.ROOT / "src")  # where Python would find today's code
     X, _ = data.read([month])
     with store.load(1) as model:
         today = model.predict(X)

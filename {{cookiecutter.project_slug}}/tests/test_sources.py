@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .package import parquet, sources
+from .package import parquet, settings, sources
 
 
 @pytest.fixture
@@ -79,6 +79,7 @@ def test_every_month_has_a_name(location: str, name: str) -> None:
         "postgresql://me:hunter2@host/trips?table=trips_2024_01",  # pragma: allowlist secret
         "postgresql://host/trips?table=trips_2024_01&user=me&password=hunter2",
         "https://me:hunter2@host/trips_2024-01.parquet",  # pragma: allowlist secret
+        "https://hunter2@host/trips_2024-01.parquet",
     ],
 )
 def test_a_location_holds_no_password(location: str, tmp_path: Path) -> None:
@@ -86,8 +87,17 @@ def test_a_location_holds_no_password(location: str, tmp_path: Path) -> None:
         lambda: sources.choose_months([location], None, "data"),
         lambda: sources.list_months(location),
         lambda: sources.fetch(location, tmp_path),
+        lambda: settings.Settings(data_location=location),
+        lambda: settings.Settings(MLFLOW_TRACKING_URI=location),
     ]
     for use in uses:
-        with pytest.raises(parquet.DataError, match="holds a password") as caught:
+        with pytest.raises(ValueError, match="holds a password") as caught:
             use()
         assert "hunter2" not in str(caught.value)
+
+
+def test_a_setting_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"{settings.PACKAGE.upper()}_MEMORY_ROWS"
+    monkeypatch.setenv(name, "lots")
+    with pytest.raises(ValueError, match=rf"^{name}: Input should be a valid integer[^\n]*$"):
+        settings.Settings()

@@ -58,6 +58,13 @@ def test_a_deleted_checkpoint_is_made_again(months: list[str], state_dir: Path) 
     assert tasks.cleaned(months[0], folder).path.exists()
 
 
+def test_an_edit_while_a_flow_runs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks.check_code()
+    monkeypatch.setitem(tasks.FITTING, "features.py", "as it was at the start")
+    with pytest.raises(ValueError, match=r"^features\.py: was edited while this flow ran"):
+        tasks.check_code()
+
+
 @pytest.mark.usefixtures("prefect_harness")
 def test_only_what_may_get_better_is_tried_again() -> None:
     tries: list[str] = []

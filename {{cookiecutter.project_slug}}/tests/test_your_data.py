@@ -7,11 +7,13 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from .package import data, evaluation, features, settings, sources, training
 
 ROWS = 1_000
+KINDS = [pa.timestamp("us"), pa.int64(), pa.float64(), pa.string()]
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +33,9 @@ def rows(months: list[data.Month]) -> pd.DataFrame:
 
 def test_every_month_is_cleaned(months: list[data.Month]) -> None:
     assert len(months) > 1, "one month to train on and one to test on are needed"
+    for field in data.SCHEMA:
+        assert field.type in KINDS, f"SCHEMA: '{field.name}' is {field.type}, none of {KINDS}"
+    assert data.SCHEMA.field(data.TIME).type == KINDS[0], "TIME is no timestamp"
     for month in months:
         X, y = data.read([month.path])
         assert np.isfinite(y).all(), f"{month.source}: {data.TARGET} is not always a number"

@@ -7,7 +7,14 @@ import sys
 
 from cyclopts import App, CycloptsError
 
+from .settings import refuse_passwords
 from .startup import compile_ahead, start_server
+
+FAILED = re.compile(
+    r"Encountered exception during execution|Task run failed with exception.*Retries are exhausted"
+    r"|Finished in state (Failed|TimedOut)|Task run exceeded timeout|Flow run exceeded timeout",
+    re.DOTALL,
+)
 
 app = App(name="uv run poe", help=__doc__, version_flags=[])
 app.command(f"{__package__}.flows:train")
@@ -27,11 +34,12 @@ app.command(f"{__package__}.platform:work", show=False)
 def main() -> None:
     """Run a command; what is wrong with options, data, network or disk is told in one line."""
     compile_ahead()
-    for name in ("prefect.task_runs", "prefect.flow_runs"):
-        logging.getLogger(name).addFilter(_is_not_about_failure)
     try:
         command, given, _ = app.parse_args(exit_on_error=False, print_error=False)
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(_is_not_about_failure)
         if command.__module__ == f"{__package__}.flows":
+            refuse_passwords(given.arguments)
             start_server()
         command(*given.args, **given.kwargs)
     except CycloptsError as error:
@@ -65,7 +73,8 @@ def _on_one_line(message: str) -> str:
 
 def _is_not_about_failure(record: logging.LogRecord) -> bool:
     # Prefect says a failure once for the task and three times for the flow; main says it once.
-    return record.levelno < logging.ERROR and "Finished in state Failed" not in record.getMessage()
+    # The server's logs, which another handler sends, have it all.
+    return not record.name.startswith("prefect.") or not FAILED.match(record.getMessage())
 
 
 if __name__ == "__main__":

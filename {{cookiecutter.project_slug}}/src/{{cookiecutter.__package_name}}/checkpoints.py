@@ -21,6 +21,11 @@ def text_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 
 
+def code_digests(*modules: str) -> dict[str, str]:
+    """Short hash of each of these modules, as they are on the disk."""
+    return {module: file_digest(Path(__file__).with_name(module)) for module in modules}
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path that is moved to `path` if all goes well, so no half file is ever read."""

@@ -14,7 +14,7 @@ from distributed import Client, LocalCluster, as_completed, wait
 from xgboost import dask as dxgb
 
 from . import streaming
-from .checkpoints import file_digest
+from .checkpoints import code_digests
 from .encoding import Encode, Features, GroupMeans
 from .streaming import Part, Span
 
@@ -27,10 +27,7 @@ if TYPE_CHECKING:
 WORKERS = 2
 """Processes of a local cluster."""
 
-CODE = {
-    name: file_digest(Path(__file__).with_name(name))
-    for name in ("data.py", "encoding.py", "features.py", "parquet.py", "streaming.py")
-}
+CODE = code_digests("data.py", "encoding.py", "features.py", "parquet.py", "streaming.py")
 """The code that the workers run, as it was when they began to."""
 
 
@@ -79,7 +76,9 @@ def _losses_told(client: Client) -> Iterator[None]:
 
 
 def _check_code(client: Client) -> None:
-    """Raise ValueError unless all workers have this code."""
+    """Raise ValueError unless there are workers, and all have this code."""
+    if not client.nthreads():
+        raise ValueError(f"{client.scheduler_info()['address']}: has no workers; start some")
     for address, code in client.run(_code).items():
         if code != CODE:
             raise ValueError(f"{address}: has other code; install this version and restart it")

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
-from .checkpoints import file_digest, replacing
+from .checkpoints import code_digests, file_digest, replacing, text_digest
 from .parquet import DataError, batches, file_name, open_month, period_of
 
 PICKUP = "lpep_pickup_datetime"
@@ -25,7 +25,10 @@ TIME = PICKUP
 TARGET = "duration"
 UNIT = "minutes"
 NOUN = "trips"
-"""What is predicted, in which unit, and what the rows are called."""
+"""What is predicted, in which unit, and what the rows are called.
+
+The target is a column that `clean` adds, or a raw one: then it is in SCHEMA, LABELS and REQUIRED.
+"""
 
 SCHEMA = pa.schema(
     {
@@ -38,7 +41,10 @@ SCHEMA = pa.schema(
         "trip_type": pa.float64(),
     }
 )
-"""The raw columns that are read, with the types they are cast to."""
+"""The raw columns that are read, with the types they are cast to.
+
+Times are timestamp("us"), numbers int64 or float64 (yes and no too), texts string.
+"""
 
 LABELS = (DROPOFF,)
 """Those that only the target needs; a month to predict may lack them."""
@@ -58,6 +64,10 @@ RANGES: dict[str, tuple[float, float]] = {
 MIN_MINUTES, MAX_MINUTES = 1, 60
 MAX_DROPPED_SHARE = 0.2
 """Share of bad rows above which a month is refused."""
+
+
+CODE = repr(code_digests("data.py", "parquet.py"))
+"""The code that makes a checkpoint, which it is named after as well."""
 
 
 class Month(BaseModel):
@@ -113,7 +123,8 @@ def clean_month(raw: Path, source: str, folder: Path) -> Month:
     """
     with open_month(raw, source, SCHEMA) as file:
         digest = file_digest(raw)
-        path = folder / f"{Path(file_name(source)).stem}-{digest}.parquet"
+        content = text_digest(digest + CODE)
+        path = folder / f"{Path(file_name(source)).stem}-{content}.parquet"
         period = period_of(file, TIME, source)
         dropped: Counter[str] = Counter()
         kept = 0
@@ -145,7 +156,7 @@ def read(paths: Sequence[Path]) -> tuple[pd.DataFrame, pd.Series]:
 
 
 def check_months(train: Sequence[Month], test: Month) -> None:
-    """Raise DataError if two of the months hold the same period."""
+    """Raise DataError if two of the months hold the same period, or the test is not the newest."""
     sources: dict[str, str] = {}
     for month in (*train, test):
         if month.period in sources:
@@ -154,6 +165,12 @@ def check_months(train: Sequence[Month], test: Month) -> None:
                 "give each month once, and test on a month that is not trained on"
             )
         sources[month.period] = month.source
+    newest = max(train, key=lambda month: month.period)
+    if newest.period > test.period:
+        raise DataError(
+            f"{test.source}: holds {test.period}, but {newest.source} holds {newest.period}; "
+            "test on a month after all that are trained on"
+        )
 
 
 def _check_share(source: str, rows: int, kept: int, dropped: Counter[str]) -> None:

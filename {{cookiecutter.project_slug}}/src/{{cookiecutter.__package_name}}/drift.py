@@ -6,9 +6,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel
+from scipy.special import chdtri, ndtri
 
 QUANTILES, CATEGORIES = 10, 50
 """Bins of a number; and of a category, whose rarer values share one."""
+
+CHANCE = 0.001
+"""What samples show by chance as often as this, or more often, is noise."""
 
 Counts = NDArray[np.int64]
 Judgement = Literal["ok", "warn", "fail"]
@@ -74,9 +78,11 @@ def judge(value: float, limits: Limits, noise: float = 0) -> Judgement:
 def psi(expected: Counts, found: Counts) -> float:
     """Population stability index of two samples, counted in the same bins.
 
-    Half a row more in each bin keeps an empty one from making it infinite.
+    Half a row more in each bin keeps an empty one from making it infinite; bins that are empty in
+    both say nothing.
     """
-    p, q = expected + 0.5, found + 0.5
+    seen = expected + found > 0
+    p, q = expected[seen] + 0.5, found[seen] + 0.5
     p, q = p / p.sum(), q / q.sum()
     return float(np.sum((q - p) * np.log(q / p)))
 
@@ -86,6 +92,18 @@ def noise(expected: Counts, found: Counts) -> float:
 
     Without drift it is chi-squared over the rows (Yurdakul and Naranjo 2020).
     """
-    freedom = np.count_nonzero(expected + found) - 1
+    freedom = max(1, np.count_nonzero(expected + found) - 1)
     rows = 1 / (1 / expected.sum() + 1 / found.sum())
-    return float((freedom + 3.1 * np.sqrt(2 * freedom)) / rows)
+    return float(chdtri(freedom, CHANCE) / rows)
+
+
+def noise_of_rise(squares: float, fourths: float, rows: int, test_rmse: float) -> float:
+    """The rise of an RMSE that one sample of so many rows in a thousand has by chance.
+
+    From the sums of the errors' squares and fourth powers, by the delta method.
+    """
+    mean = squares / rows
+    if rows == 1 or mean == 0:
+        return float("inf")
+    variance = max(0.0, fourths / rows - mean**2) / (rows - 1)
+    return float(ndtri(1 - CHANCE) * np.sqrt(variance / mean) / 2 / test_rmse)

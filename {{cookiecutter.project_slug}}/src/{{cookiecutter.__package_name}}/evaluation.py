@@ -89,9 +89,9 @@ def is_better(
     low, gain, high = _gain_interval((y - challenger) ** 2, (y - rival) ** 2)
     change = f"{abs(gain):.2%} {'lower' if gain > 0 else 'higher'} than that of the {rival_name}"
     measured = f"RMSE {change} (95% interval of the gain: {low:+.2%} to {high:+.2%})"
-    if gain < min_gain:
+    if not gain >= min_gain:  # nor if it is not a number
         why = f"not the gain of {min_gain:.1%} that is asked for"
-    elif low <= 0:
+    elif not low > 0:
         why = "which may be noise"
     else:
         why = "beyond noise"
@@ -114,6 +114,8 @@ def _gain_interval(
     sums = np.stack([np.bincount(block, errors, blocks) for errors in (challenger, rival)])
     weights = rng.multinomial(blocks, np.full(blocks, 1 / blocks), resamples)
     drawn = weights @ sums.T
-    gains = 1 - np.sqrt(drawn[:, 0] / drawn[:, 1])
-    low, high = np.quantile(gains, [0.025, 0.975])
-    return float(low), float(1 - np.sqrt(sums[0].sum() / sums[1].sum())), float(high)
+    with np.errstate(invalid="ignore", divide="ignore"):  # a rival without any error
+        gains = 1 - np.sqrt(drawn[:, 0] / drawn[:, 1])
+        observed = 1 - np.sqrt(sums[0].sum() / sums[1].sum())
+        low, high = np.quantile(gains, [0.025, 0.975])
+    return float(low), float(observed), float(high)

@@ -22,7 +22,10 @@ GROUPS: dict[str, int] = {
     "pair": ZONES**2,
     "either_way": ZONES**2,
 }
-"""Features that are codes of categories, with the number of codes: their mean target is learnt."""
+"""Features that are codes of categories, with the number of codes: their mean target is learnt.
+
+Codes are whole numbers from 0; `build_features` makes them, of texts too.
+"""
 
 PER: str | None = "distance"
 """The mean of target / this feature is learnt as well: minutes per mile. None: no such feature."""

@@ -13,7 +13,7 @@ from .training import Engine, TrainParams, choose_engine
 
 
 class TrainResult(BaseModel):
-    """What a training came to; `rmse` in minutes on the test month."""
+    """What a training came to; `rmse` on the test month, in the unit of the target."""
 
     run_id: str = Field(description="Id of the MLflow run")
     model_version: int
@@ -61,7 +61,7 @@ class RetrainResult(BaseModel):
 
 
 @flow
-@tasks.one_at_a_time()
+@tasks.one_at_a_time("training")
 def train(
     train_paths: list[str] | None = None,
     test_path: str | None = None,
@@ -142,6 +142,7 @@ def score(paths: list[str] | None = None) -> ScoreResult:
 
 
 @flow(task_runner=ThreadPoolTaskRunner(max_workers=tasks.TRIALS_AT_ONCE))  # type: ignore[arg-type]
+@tasks.one_at_a_time("search")
 def tune(
     train_paths: list[str] | None = None,
     test_path: str | None = None,
@@ -171,7 +172,7 @@ def tune(
     get_run_logger().info(
         f"Trial {best.number + 1} beats {told} with {best.rmse:.3f}; saved as '{name}'"
         if better
-        else f"No trial beats {told}; saved as '{name}'"
+        else f"No trial beats {told}; the default params are saved as '{name}'"
     )
     return TuneResult(
         run_id=search,

@@ -57,7 +57,7 @@ def load(folder: Path, name: str) -> Iterator[Model]:
 
         yield training.load(saved)
     else:
-        command = [sys.executable, "-c", PREDICT, str(saved)]
+        command = [sys.executable, "-P", "-c", PREDICT, str(saved)]  # -P: not today's code either
         environment = os.environ | {"PYTHONPATH": str(code)}
         with (
             tempfile.TemporaryFile() as errors,
@@ -101,6 +101,7 @@ class _Isolated:
             *_, reason = self._errors.read().decode(errors="replace").strip().split("\n")
             raise ValueError(
                 f"{self._name}: fails with the code that it was logged with ({reason}); "
-                "promote a version that fits today's data"
+                "promote one that fits today's data by hand, such as the newest: "
+                "uv run poe promote --version N"
             )
         return answer

@@ -1,16 +1,26 @@
 """Look at a raw month beside what a model learnt from, batch by batch."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from . import data
 from .checkpoints import file_digest
-from .drift import Counts, Judgement, Limits, Reference, judge, make_bins, noise, psi
+from .drift import (
+    Counts,
+    Judgement,
+    Limits,
+    Reference,
+    judge,
+    make_bins,
+    noise,
+    noise_of_rise,
+    psi,
+)
 from .features import GROUPS, build_features
 from .isolation import Model
 from .parquet import DataError, batches, open_month, period_of
@@ -66,61 +76,71 @@ def inspect(
     """
     with open_month(raw, source, data.INPUTS) as file:
         period = period_of(file, data.TIME, source)
-        rows, counts, squares = _sums(_usable(file, period), reference, model)
-    if not rows:
+        sums = _sum(_usable(file, period), reference, model)
+    if not sums.rows:
         raise DataError(f"{source}: has no usable rows; score it to see why")
     findings = {}
-    for name, found in counts.items():
+    for name, found in sums.counts.items():
         expected = reference.features[name].array
         value = psi(expected, found)
         judgement = judge(value, psi_limits, noise(expected, found))
         findings[name] = Finding(value=value, judgement=judgement)
-    rmse = None if squares is None else (squares / rows) ** 0.5
-    if rmse is not None:
+    rmse = None
+    if sums.labelled:
+        rmse = (sums.squares / sums.labelled) ** 0.5
         rise = rmse / test_rmse - 1
-        findings["RMSE"] = Finding(value=rise, judgement=judge(rise, rmse_limits))
+        chance = noise_of_rise(sums.squares, sums.fourths, sums.labelled, test_rmse)
+        findings["RMSE"] = Finding(value=rise, judgement=judge(rise, rmse_limits, chance))
     return Inspection(
         period=period,
         digest=file_digest(raw),
-        rows=rows,
+        rows=sums.rows,
         findings=findings,
         rmse=rmse,
         test_rmse=test_rmse,
     )
 
 
-def _sums(
+@dataclass
+class _Sums:
+    """Rows, rows by feature and bin, and of those with a label the errors' powers."""
+
+    rows: int = 0
+    counts: dict[str, Counts] = field(default_factory=dict)
+    labelled: int = 0
+    squares: float = 0
+    fourths: float = 0
+
+
+def _sum(
     parts: Iterable[tuple[pd.DataFrame, pd.Series | None]], reference: Reference, model: Model
-) -> tuple[int, dict[str, Counts], float | None]:
-    """Rows, rows by feature and bin, and the sum of the squared errors if there are labels."""
-    rows, squares = 0, None
-    counts: dict[str, Counts] = {}
+) -> _Sums:
+    sums = _Sums()
     for X, y in parts:
-        rows += len(X)
+        if not len(X):
+            continue
+        sums.rows += len(X)
         for name, values in build_features(X).items():
             bins = reference.features.get(str(name))
             if bins:
-                counts[str(name)] = counts.get(str(name), 0) + bins.count(values)
+                sums.counts[str(name)] = sums.counts.get(str(name), 0) + bins.count(values)
         if y is not None:
-            squares = (squares or 0.0) + float(((model.predict(X) - y) ** 2).sum())
-    return rows, counts, squares
+            squares = (model.predict(X) - y) ** 2
+            sums.labelled += len(X)
+            sums.squares += float(squares.sum())
+            sums.fourths += float((squares**2).sum())
+    return sums
 
 
 def _usable(file: pq.ParquetFile, period: str) -> Iterator[tuple[pd.DataFrame, pd.Series | None]]:
-    """The rows that training or scoring would take, and their target if the month has labels."""
-    labelled = _has_labels(file)
+    """The rows that training would take, with their target; without labels, those to predict."""
+    labelled = set(data.LABELS) <= set(file.schema_arrow.names)
     for batch in batches(file, data.SCHEMA if labelled else data.INPUTS, ROWS):
         rows = batch.to_pandas()
-        if labelled:
-            rows, _ = data.clean(rows, period)
-        else:
-            rows, _ = data.drop(rows, data.input_faults(rows, period))
-        if len(rows):
-            yield rows[data.INPUTS.names], rows[data.TARGET] if labelled else None
-
-
-def _has_labels(file: pq.ParquetFile) -> bool:
-    """Whether any row has all labels."""
-    labels = pa.schema([data.SCHEMA.field(name) for name in data.LABELS])
-    there = set(labels.names) <= set(file.schema_arrow.names)
-    return there and any(len(batch.to_pandas().dropna()) for batch in batches(file, labels, ROWS))
+        known = rows.reindex(columns=[*data.LABELS]).notna().all(axis=1)
+        if known.any():
+            kept, _ = data.clean(rows[known], period)
+            yield kept[data.INPUTS.names], kept[data.TARGET]
+        if not known.all():
+            rest = rows.loc[~known, data.INPUTS.names]
+            yield data.drop(rest, data.input_faults(rest, period))[0], None

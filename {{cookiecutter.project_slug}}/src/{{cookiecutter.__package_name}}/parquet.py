@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .checkpoints import text_digest
@@ -45,6 +46,10 @@ def open_month(raw: Path, source: str, schema: pa.Schema) -> Iterator[pq.Parquet
             yield file
     except FileNotFoundError:
         raise DataError(f"{source}: no such file; check the path or the data location") from None
+    except _CastError as error:
+        raise DataError(
+            f"{source}: {error}; convert it in the file, or change SCHEMA in data.py"
+        ) from error
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno:
             raise  # the disk's fault, not the file's
@@ -59,14 +64,16 @@ def batches(
     total = -(-file.metadata.num_rows // rows)
     found = file.iter_batches(rows, columns=schema.names)
     for batch in progress(found, total, what, "batches"):
-        yield batch.select(schema.names).cast(schema)
+        columns = [_cast(batch.column(field.name), field) for field in schema]
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def period_of(file: pq.ParquetFile, time: str, source: str) -> str:
     """The month (yyyy-mm) of most rows by the column `time`: real files hold a few of others."""
     counts: Counter[np.datetime64] = Counter()
     for batch in file.iter_batches(BATCH_ROWS, columns=[time]):
-        months = batch.column(0).drop_null().to_numpy(zero_copy_only=False).astype("M8[M]")
+        times = _wall_clock(batch.column(0)).drop_null()
+        months = times.to_numpy(zero_copy_only=False).astype("M8[M]")
         counts.update(dict(zip(*np.unique(months, return_counts=True), strict=True)))
     if not counts:
         raise DataError(f"{source}: column '{time}' is empty; fetch the file again")
@@ -108,8 +115,25 @@ def _check_columns(found: pa.Schema, schema: pa.Schema, source: str) -> None:
 
 def _sort(kind: pa.DataType) -> str:
     """What a column is, however it is stored: that changes between months of one source."""
-    if pa.types.is_timestamp(kind):
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return "time"
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
         return "number"
     return "text" if pa.types.is_string(kind) or pa.types.is_large_string(kind) else str(kind)
+
+
+class _CastError(Exception):
+    """Values of a column do not fit its type in SCHEMA."""
+
+
+def _cast(column: pa.Array, field: pa.Field) -> pa.Array:
+    try:
+        return _wall_clock(column).cast(field.type)
+    except pa.ArrowInvalid as error:
+        raise _CastError(f"column '{field.name}' does not fit {field.type} ({error})") from error
+
+
+def _wall_clock(column: pa.Array) -> pa.Array:
+    """Times with a zone as a clock on its wall shows them; other columns as they are."""
+    zone = column.type.tz if pa.types.is_timestamp(column.type) else None
+    return column if zone in {None, "UTC"} else pc.local_timestamp(column)

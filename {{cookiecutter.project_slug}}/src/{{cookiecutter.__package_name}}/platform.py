@@ -8,6 +8,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from http.client import HTTPException
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
@@ -46,7 +47,7 @@ class Server:
         """Whether it runs; one on another machine is somebody else's to start."""
         if self.address[0] not in LOOPBACK:
             return True
-        with suppress(OSError), urlopen(f"{self.url}/health", timeout=5) as answer:
+        with suppress(OSError, HTTPException), urlopen(f"{self.url}/health", timeout=5) as answer:
             return bool(answer.read() == self.healthy)
         return False
 

@@ -1,6 +1,7 @@
 """The only module that knows MLflow: its runs, and the registered model with its aliases."""
 
 import getpass
+import json
 import logging
 import os
 import tempfile
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 CHAMPION, CHALLENGER = "champion", "challenger"
 TRAIL = "promotion."
 """The registered model's tags whose names begin like this are the audit trail."""
+
+TESTED_ON = "tested_on"
+"""A version's tag, written last: a training that was cut off before is not counted."""
 
 REQUIREMENTS = ["numpy", "pandas", "pyarrow", "pydantic", "scikit-learn", "skops"]
 """What a process needs to load the model, beside XGBoost."""
@@ -172,7 +176,8 @@ class Registry:
             at=datetime.now(UTC),
         )
         if version != entry.previous:
-            self._write(entry)
+            if not any(_same(entry, other) for other in self.promotions()[-1:]):
+                self._write(entry)  # not twice, if the alias failed and this is the next try
             self.client.set_registered_model_alias(PROJECT, CHAMPION, str(version))
         return entry
 
@@ -182,18 +187,19 @@ class Registry:
         trail = [text for name, text in sorted(tags.items()) if name.startswith(TRAIL)]
         return [Promotion.model_validate_json(text) for text in trail]
 
+    def set_verdict(self, version: int, verdict: str, digest: str) -> None:
+        """Write on a version what came of its comparison, on the month with this digest."""
+        for tag, value in {"verdict": verdict, TESTED_ON: digest}.items():
+            self.client.set_model_version_tag(PROJECT, str(version), tag, value)
+
     def tested_on(self, digest: str) -> int | None:
-        """The newest version, if its test month has this digest."""
-        newest = self.client.search_model_versions(
-            f"name='{PROJECT}'", max_results=1, order_by=["version_number DESC"]
+        """The newest version that was compared on the month with this digest."""
+        found = self.client.search_model_versions(
+            f"name='{PROJECT}' AND tags.{TESTED_ON} = '{digest}'",
+            max_results=1,
+            order_by=["version_number DESC"],
         )
-        for found in newest:
-            inputs = self.client.get_run(str(found.run_id)).inputs
-            for given in inputs.dataset_inputs if inputs else ():
-                tags = {tag.key: tag.value for tag in given.tags}
-                if tags["mlflow.data.context"] == "test" and given.dataset.digest == digest:
-                    return int(found.version)
-        return None
+        return int(found[0].version) if found else None
 
     def document(self, run_id: str, name: str) -> dict[str, Any]:
         """A JSON document that was logged to an MLflow run."""
@@ -277,7 +283,7 @@ class Registry:
 
         inputs = [
             DatasetInput(
-                Dataset(month.period, month.digest, "local", f'{{"uri": "{month.source}"}}'),
+                Dataset(month.period, month.digest, "local", json.dumps({"uri": month.source})),
                 [InputTag("mlflow.data.context", context)],
             )
             for context, months in datasets.items()
@@ -319,6 +325,11 @@ def artifact_repository(
         return MlflowArtifactsRepository(artifact_uri, tracking_uri, registry_uri)
     folder = Path(uri.removeprefix("sqlite:///")).parent / "mlartifacts"
     return LocalArtifactRepository(str(folder / urlsplit(artifact_uri).path.lstrip("/")))
+
+
+def _same(one: Promotion, other: Promotion) -> bool:
+    """Whether two entries differ in their times only."""
+    return one == other.model_copy(update={"at": one.at})
 
 
 def _signature(example: "pd.DataFrame") -> "ModelSignature":

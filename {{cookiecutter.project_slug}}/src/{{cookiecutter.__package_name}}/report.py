@@ -59,7 +59,7 @@ def training_report(
 def drift_report(inspection: Inspection, version: int) -> str:
     """The markdown report of a month beside what the champion learnt from."""
     error = "has no labels yet"
-    if inspection.rmse:
+    if inspection.rmse is not None:
         error = f"{inspection.rmse:.3f} {UNIT}; it was {inspection.test_rmse:.3f} on its test month"
     worst_first = sorted(inspection.findings.items(), key=lambda item: -item[1].value)
     return "\n\n".join(

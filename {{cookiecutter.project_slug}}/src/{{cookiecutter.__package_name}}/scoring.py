@@ -30,7 +30,8 @@ class Scores(BaseModel):
 
 def check_names(sources: Sequence[str]) -> None:
     """Raise DataError if the predictions of two months would be one file."""
-    names = Counter(file_name(source) for source in sources)
+    # Beside trips.parquet lies trips.rejected.parquet.
+    names = Counter(Path(file_name(source)).stem.removesuffix(".rejected") for source in sources)
     if names.total() > len(names):
         [(name, count)] = names.most_common(1)
         raise DataError(f"{name}: {count} of the months are called so; score them one at a time")

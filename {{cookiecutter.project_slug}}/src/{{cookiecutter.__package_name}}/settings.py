@@ -1,9 +1,11 @@
 """What differs from machine to machine, read from the environment and from .env."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PACKAGE = __package__ or Path(__file__).parent.name
@@ -19,17 +21,59 @@ def _from_root(path: Path) -> Path:
 
 
 def _location(location: str) -> str:
+    refuse_password(location)
     return location if "://" in location else str(_from_root(Path(location)))
 
 
+def _server(uri: str) -> str:
+    refuse_password(uri)
+    return uri
+
+
+def _variable(name: str) -> str:
+    return name if name.isupper() else f"{PACKAGE}_{name}".upper()
+
+
+def refuse_password(location: str) -> None:
+    """Raise ValueError if a location holds one: logs, Prefect and MLflow keep locations."""
+    url = urlsplit(location if "://" in location else "")
+    name = url.username if url.scheme in {"http", "https"} else None
+    if url.password or name or {"password", "sslpassword"} & {*parse_qs(url.query)}:
+        raise ValueError(
+            f"{url.scheme}://{url.hostname}: holds a password or a token, which logs would keep; "
+            "give it in the environment (for postgresql: PGPASSWORD or ~/.pgpass, for MLflow: "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD)"
+        )
+
+
+def refuse_passwords(arguments: Mapping[str, Any]) -> None:
+    """The same for the parameters of a flow, before Prefect keeps them."""
+    for given in arguments.values():
+        for value in given if isinstance(given, list) else [given]:
+            if isinstance(value, str):
+                refuse_password(value)
+
+
 class Settings(BaseSettings):
-    """Settings of this machine; each may be given as <PACKAGE>_<NAME>."""
+    """Settings of this machine; each may be given as <PACKAGE>_<NAME>.
+
+    Raises ValueError, which names them, if some cannot be used.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix=f"{PACKAGE.upper()}_",
         env_file=ROOT / ".env",
         extra="ignore",
     )
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            faults = [
+                f"{_variable(str(fault['loc'][0]))}: {fault['msg']}" for fault in error.errors()
+            ]
+            raise ValueError("; ".join(faults).replace("Value error, ", "")) from None
 
     data_location: Annotated[str, AfterValidator(_location)] = Field(
         default="data",
@@ -43,7 +87,7 @@ class Settings(BaseSettings):
         default=ROOT,
         description="Folder for what must outlive a flow run: checkpoints and MLflow's store.",
     )
-    mlflow_tracking_uri: str = Field(
+    mlflow_tracking_uri: Annotated[str, AfterValidator(_server)] = Field(
         default="",
         validation_alias="MLFLOW_TRACKING_URI",
         description="MLflow server; empty: a SQLite store in state_dir.",

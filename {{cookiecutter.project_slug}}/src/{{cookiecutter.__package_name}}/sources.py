@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from .checkpoints import replacing, text_digest
 from .parquet import DataError, check_past, file_name
+from .settings import refuse_password
 
 MONTH = re.compile(r"(?<!\d)(\d{4})[-_](0[1-9]|1[0-2])(?!\d)")
 
@@ -25,7 +25,7 @@ def choose_months(
     training those before it. Raises DataError if that leaves nothing.
     """
     for given in (*(train or ()), test or ""):
-        _refuse_password(given)
+        refuse_password(given)
     found = [] if train and test else list_months(data_location)
     test = test or found[-1]
     if not train:
@@ -37,7 +37,7 @@ def choose_months(
 
 def list_months(location: str) -> list[str]:
     """The months of a folder, URI or database, oldest first; DataError if there are none."""
-    _refuse_password(location)
+    refuse_password(location)
     if location.startswith(DATABASE):
         return _list_tables(location)
     if "://" in location:
@@ -65,7 +65,7 @@ def month_in_name(location: str) -> str:
 
 def fetch(location: str, folder: Path) -> Path:
     """A local copy of a month, in `folder`; a local file stays where it is."""
-    _refuse_password(location)
+    refuse_password(location)
     if "://" not in location:
         return Path(location)
     copy = folder / f"{text_digest(location)}-{file_name(location)}"
@@ -89,17 +89,9 @@ def _list_tables(location: str) -> list[str]:
     months = [table for table in tables if MONTH.search(file_name(table))]
     if not months:
         raise DataError(f"{location}: no table with a month in its name, such as trips_2024_01")
-    return sorted(months, key=month_in_name)
-
-
-def _refuse_password(location: str) -> None:
-    """Raise DataError if a location holds one: logs, Prefect and MLflow keep locations."""
-    url = urlsplit(location)
-    if "://" in location and (url.password or "password" in parse_qs(url.query)):
-        raise DataError(
-            f"{url.scheme}://{url.hostname}: holds a password, which logs would keep; give it "
-            "in the environment (for postgresql: PGPASSWORD or ~/.pgpass)"
-        )
+    months = sorted(months, key=month_in_name)
+    check_past(month_in_name(months[-1]), months[-1])
+    return months
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from prefect.events import emit_event
 from prefect.runtime import flow_run, task_run
 from prefect.tasks import exponential_backoff
 
+from .checkpoints import code_digests, text_digest
 from .registry import Champion, Registry
 from .settings import PROJECT, Settings
 from .training import Engine, TrainParams
@@ -54,7 +55,7 @@ MODEL_RESOURCE = f"prefect-ml.model.{PROJECT}"
 
 def may_get_better(_task: Any, _run: Any, state: Any) -> bool:
     """Whether to try again: a network may recover; bad data or a bug will not."""
-    return not isinstance(state.data, ValueError | TypeError | LookupError)
+    return not isinstance(state.data, ValueError | TypeError | LookupError | AttributeError)
 
 
 OUTSIDE: dict[str, Any] = {
@@ -71,18 +72,17 @@ Tasks are called in the main thread, where the time limit interrupts calls that 
 """
 
 
-def cached_by_content(*modules: str) -> dict[str, Any]:
+def cached_by_content(code: dict[str, str]) -> dict[str, Any]:
     """For tasks that make a checkpoint: cached by what they read and by the code that makes it."""
 
     def key(context: TaskRunContext, arguments: dict[str, Any]) -> str:
-        from .checkpoints import file_digest, text_digest
+        from .checkpoints import file_digest
 
-        code = [file_digest(Path(__file__).with_name(module)) for module in modules]
         read = [
             file_digest(value) if isinstance(value, Path) and value.is_file() else repr(value)
             for value in arguments.values()
         ]
-        parts = [context.task.task_key, *code, *read]
+        parts = [context.task.task_key, repr(code), *read]
         return text_digest("\n".join(parts))
 
     return {
@@ -93,10 +93,21 @@ def cached_by_content(*modules: str) -> dict[str, Any]:
     }
 
 
-FITTING = cached_by_content(
-    *("cluster.py", "data.py", "encoding.py", "external.py", "features.py"),
-    *("streaming.py", "training.py"),
+CLEANING = code_digests("data.py", "parquet.py")
+FITTING = CLEANING | code_digests(
+    *("cluster.py", "encoding.py", "external.py", "features.py", "streaming.py", "training.py")
 )
+"""The code that runs: an edit counts from the next start on."""
+
+
+def check_code() -> None:
+    """Raise ValueError if the code was edited since: MLflow would get another than the model's."""
+    edited = [name for name, _ in FITTING.items() ^ code_digests(*FITTING).items()]
+    if edited:
+        raise ValueError(
+            f"{edited[0]}: was edited while this flow ran; start it again, or undo the edit first, "
+            "and what is fitted already is used"
+        )
 
 
 def lost_workers(_task: Any, _run: Any, state: Any) -> bool:
@@ -112,20 +123,21 @@ def name_with_file() -> str:
 
 
 @contextmanager
-def one_at_a_time() -> Iterator[None]:
-    """Wait for any other training with this state folder: two would race for the champion.
+def one_at_a_time(what: str) -> Iterator[None]:
+    """Wait for any other training or search with this state folder.
 
-    The operating system ends the lock with its process, however that ends.
+    Two trainings would race for the champion, two searches make each trial twice. The operating
+    system ends the lock with its process, however that ends.
     """
     from filelock import FileLock, Timeout
 
-    path = Settings().checkpoint_dir / "training.lock"
+    path = Settings().checkpoint_dir / f"{what}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        get_run_logger().info("Another training is at work; this one waits for its end")
+        get_run_logger().info(f"Another {what} is at work; this one waits for its end")
         lock.acquire()
     try:
         yield
@@ -168,21 +180,28 @@ def find_params(name: str) -> TrainParams:
     return searches.saved_params(Registry(Settings()), name)
 
 
-@task(task_run_name=name_with_file, **cached_by_content("data.py", "parquet.py"))
+@task(task_run_name=name_with_file, **cached_by_content(CLEANING))
 def clean(raw: Path, location: str, folder: Path) -> "Month":
     """Check and clean a month to a checkpoint."""
     from . import data
 
+    check_code()
     return data.clean_month(raw, location, folder)
 
 
-@task(retries=2, retry_delay_seconds=10, retry_condition_fn=lost_workers, **FITTING)
+@task(
+    retries=2,
+    retry_delay_seconds=10,
+    retry_condition_fn=lost_workers,
+    **cached_by_content(FITTING),
+)
 def fit(months: "list[Month]", params: TrainParams, engine: Engine, folder: Path) -> str:
     """Fit a pipeline to the months, and return the path of its checkpoint."""
     from . import training
-    from .checkpoints import replacing, text_digest
+    from .checkpoints import replacing
 
-    path = folder / f"pipeline-{text_digest(repr((months, params, engine)))}.skops"
+    check_code()
+    path = folder / f"pipeline-{text_digest(repr((FITTING, months, params, engine)))}.skops"
     paths, scheduler = [month.path for month in months], Settings().dask_scheduler
     pipeline = training.fit(paths, params, engine, folder, scheduler)
     with replacing(path) as temporary:
@@ -234,6 +253,7 @@ def log(
 
     from . import data, monitoring, plots, training
 
+    check_code()
     reference = monitoring.make_reference([month.path for month in months])
     predictions = pd.read_parquet(evaluation.predictions)
     metrics = {f"test_{name}": value for name, value in evaluation.metrics}
@@ -256,7 +276,9 @@ def log(
 @task(**OUTSIDE)
 def register(run_id: str) -> int:
     """Register the MLflow run's model as a new version, the challenger."""
-    return Registry(Settings()).register(run_id)
+    version = Registry(Settings()).register(run_id)
+    get_run_logger().info(f"Version {version} is registered")
+    return version
 
 
 @task(**OUTSIDE)
@@ -300,7 +322,9 @@ def publish(
     """Publish the report as a Prefect artifact, with a link to the MLflow run."""
     from . import report
 
-    url = Registry(Settings()).run_url(run_id)
+    registry = Registry(Settings())
+    registry.set_verdict(version, verdict.reason, test.digest)
+    url = registry.run_url(run_id)
     markdown = report.training_report(
         evaluation=evaluation,
         verdict=verdict,
@@ -414,7 +438,8 @@ def open_search(months: "list[Month]", name: str) -> tuple[str, list[int]]:
     return search, [trial.number for trial in searches.trials_of(registry, search)]
 
 
-@task(task_run_name="trial {number}", **OUTSIDE | {"timeout_seconds": 4 * HOUR})
+# No time limit: a thread's calls cannot be interrupted.
+@task(task_run_name="trial {number}", **OUTSIDE | {"timeout_seconds": None})
 def try_params(number: int, trials: int, search: str, months: "list[Month]") -> None:
     """Try the params that the trials before promise most of, and log what came of it."""
     from . import searches, tuning
@@ -437,5 +462,5 @@ def close_search(search: str, name: str) -> "tuple[Trial, Trial]":
 
 @task(**OUTSIDE)
 def find_tested(digest: str) -> int | None:
-    """The newest version, if it was tested on the month with this digest."""
+    """The newest version that was compared on the month with this digest."""
     return Registry(Settings()).tested_on(digest)

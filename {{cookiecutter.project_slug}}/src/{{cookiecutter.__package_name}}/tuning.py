@@ -1,6 +1,7 @@
 """Search for better params: the space, what to try next, and how a trial is measured."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import optuna
@@ -8,7 +9,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution, IntDistrib
 from pydantic import BaseModel
 
 from . import data, training
-from .checkpoints import file_digest, text_digest
+from .checkpoints import code_digests, text_digest
 from .evaluation import evaluate
 from .training import TrainParams
 
@@ -26,7 +27,7 @@ SPACE: dict[str, BaseDistribution] = {
 RANDOM_TRIALS = 6
 """The first ones, which the others learn from."""
 
-CODE = ("data.py", "encoding.py", "features.py", "training.py", "tuning.py")
+CODE = ("data.py", "encoding.py", "features.py", "parquet.py", "training.py", "tuning.py")
 
 
 class Trial(BaseModel):
@@ -47,7 +48,9 @@ def next_params(number: int, done: Sequence[Trial]) -> TrainParams:
     study = optuna.create_study(sampler=sampler)
     for trial in done:
         params = trial.params.model_dump(include={*SPACE})
-        study.add_trial(optuna.create_trial(params=params, distributions=SPACE, value=trial.rmse))
+        with suppress(ValueError):  # the default ones may lie outside of SPACE
+            tried = optuna.create_trial(params=params, distributions=SPACE, value=trial.rmse)
+            study.add_trial(tried)
     return TrainParams(**study.ask(SPACE).params)
 
 
@@ -64,5 +67,4 @@ def measure(paths: Sequence[Path], params: TrainParams, threads: int) -> float:
 
 def search_key(months: Sequence[data.Month]) -> str:
     """What two searches have in common if one may go on with the trials of the other."""
-    code = [file_digest(Path(__file__).with_name(module)) for module in CODE]
-    return text_digest("\n".join([*code, *(month.digest for month in months)]))
+    return text_digest(repr((code_digests(*CODE), [month.digest for month in months])))
