@@ -14,7 +14,7 @@ import pytest
 from prefect.artifacts import Artifact
 
 from .make_months import make_month
-from .package import data, drift, flows, monitoring, settings, tasks, training
+from .package import data, drift, features, flows, monitoring, settings, tasks, training
 
 LIMITS = (0.1, 0.25)
 PARAMS = training.TrainParams(max_rounds=20)
@@ -29,6 +29,9 @@ class Mean:
 
     def predict(self, X: pd.DataFrame) -> np.ndarray:
         return np.full(len(X), self.mean)
+
+    def features(self, X: pd.DataFrame) -> pd.DataFrame:
+        return features.build_features(X)
 
 
 def write(path: Path, table: pa.Table) -> Path:

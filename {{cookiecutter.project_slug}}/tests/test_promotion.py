@@ -101,12 +101,13 @@ def test_a_model_keeps_the_code_it_was_logged_with(
     monkeypatch.chdir(settings.ROOT / "src")  # where Python would find today's code
     X, _ = data.read([month])
     with store.load(1) as model:
-        today = model.predict(X)
+        today, distance = model.predict(X), model.features(X)["distance"]
     # As if features.py had been edited since: the code that was logged is not today's.
     for file in state_dir.rglob("features.py"):
         file.write_text(file.read_text().replace("(miles > 0)", "(miles > 2)"))
     with store.load(1) as model:
         then = [model.predict(X[:700]), model.predict(X[700:])]
+        assert model.features(X)["distance"].equals(distance.where(distance > 2))
     assert type(model) is isolation._Isolated
     shorter = (X["trip_distance"] <= 2).to_numpy()
     differs = pd.concat([pd.Series(part) for part in then]).to_numpy() != today

@@ -11,10 +11,11 @@ from .settings import refuse_passwords
 from .startup import compile_ahead, start_server
 
 FAILED = re.compile(
-    r"Encountered exception during execution|Task run failed with exception.*Retries are exhausted"
-    r"|Finished in state (Failed|TimedOut)|Task run exceeded timeout|Flow run exceeded timeout",
+    r"Encountered exception|Finished in state (Failed|TimedOut)"
+    r"|(Task|Flow) run (failed|exceeded)(?!.* - Retry \d)",
     re.DOTALL,
 )
+"""What Prefect says of a failure that is not tried again."""
 
 app = App(name="uv run poe", help=__doc__, version_flags=[])
 app.command(f"{__package__}.flows:train")
@@ -73,8 +74,9 @@ def _on_one_line(message: str) -> str:
 
 def _is_not_about_failure(record: logging.LogRecord) -> bool:
     # Prefect says a failure once for the task and three times for the flow; main says it once.
-    # The server's logs, which another handler sends, have it all.
-    return not record.name.startswith("prefect.") or not FAILED.match(record.getMessage())
+    # The server gets all of it, by another handler.
+    about = record.name.startswith(("prefect.task_runs", "prefect.flow_runs"))
+    return not (about and FAILED.match(record.getMessage()))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
+    from sklearn.pipeline import Pipeline
 
 CODE = ("data.py", "encoding.py", "features.py")
 """The modules that a saved pipeline runs."""
@@ -31,17 +33,25 @@ pipeline = training.load(Path(sys.argv[1]))
 out, sys.stdout = sys.stdout.buffer, sys.stderr
 out.write(b"!")
 out.flush()
+answers = None
 for batch in pyarrow.ipc.open_stream(sys.stdin.buffer):
-    out.write(pipeline.predict(batch.to_pandas()).astype("float64").tobytes())
+    X = pipeline[0].transform(batch.to_pandas())
+    X.insert(0, "", pipeline[1:].predict(X).astype("float64"))
+    answer = pyarrow.RecordBatch.from_pandas(X, preserve_index=False)
+    answers = answers or pyarrow.ipc.new_stream(out, answer.schema)
+    answers.write_batch(answer)
     out.flush()
 """
 
 
 class Model(Protocol):
-    """A fitted pipeline, or what stands for one."""
+    """A fitted pipeline, wherever it runs."""
 
     def predict(self, X: "pd.DataFrame") -> Any:
         """The target, of shape (n,), from raw columns."""
+
+    def features(self, X: "pd.DataFrame") -> "pd.DataFrame":
+        """What its code makes of raw columns, of shape (n, features)."""
 
 
 @contextmanager
@@ -55,7 +65,7 @@ def load(folder: Path, name: str) -> Iterator[Model]:
     if len(same) == len(CODE):
         from . import training
 
-        yield training.load(saved)
+        yield _Here(training.load(saved))
     else:
         command = [sys.executable, "-P", "-c", PREDICT, str(saved)]  # -P: not today's code either
         environment = os.environ | {"PYTHONPATH": str(code)}
@@ -66,8 +76,26 @@ def load(folder: Path, name: str) -> Iterator[Model]:
             yield _Isolated(process, errors, name)
 
 
+class _Here:
+    """A model of today's code."""
+
+    def __init__(self, pipeline: "Pipeline") -> None:
+        self._pipeline = pipeline
+
+    def predict(self, X: "pd.DataFrame") -> Any:
+        """The target, of shape (n,), from raw columns."""
+        return self._pipeline.predict(X)
+
+    def features(self, X: "pd.DataFrame") -> "pd.DataFrame":
+        """What its code makes of raw columns, of shape (n, features)."""
+        return cast("pd.DataFrame", self._pipeline[0].transform(X))
+
+
 class _Isolated:
-    """A model in another process, which reads rows as an Arrow stream and answers in doubles."""
+    """A model in another process, which reads and answers Arrow streams.
+
+    An answer's first column is the prediction, the others are the features.
+    """
 
     def __init__(self, process: Popen[bytes], errors: IO[bytes], name: str) -> None:
         import pyarrow.ipc
@@ -77,12 +105,20 @@ class _Isolated:
         self._rows = cast("IO[bytes]", process.stdin)
         self._answers = cast("IO[bytes]", process.stdout)
         self._errors, self._name = errors, name
-        self._read(1)
+        if not self._answers.read(1):
+            raise self._failure()
         self._stream = pyarrow.ipc.new_stream(self._rows, INPUTS)
+        self._answered: Any = None
 
     def predict(self, X: "pd.DataFrame") -> Any:
         """The target, of shape (n,), from raw columns."""
-        import numpy as np
+        return self._ask(X).column(0).to_numpy()
+
+    def features(self, X: "pd.DataFrame") -> "pd.DataFrame":
+        """What its code makes of raw columns, of shape (n, features)."""
+        return cast("pd.DataFrame", self._ask(X).to_pandas().iloc[:, 1:])
+
+    def _ask(self, X: "pd.DataFrame") -> "pa.RecordBatch":
         import pyarrow as pa
 
         from .data import INPUTS
@@ -90,18 +126,19 @@ class _Isolated:
         with suppress(BrokenPipeError):
             self._stream.write_batch(pa.RecordBatch.from_pandas(X, INPUTS, preserve_index=False))
             self._rows.flush()
-        return np.frombuffer(self._read(8 * len(X)))
+        try:
+            self._answered = self._answered or pa.ipc.open_stream(self._answers)
+            return self._answered.read_next_batch()
+        except (pa.ArrowInvalid, OSError, StopIteration) as error:
+            raise self._failure() from error
 
-    def _read(self, size: int) -> bytes:
-        answer = self._answers.read(size)
-        if len(answer) < size:
-            with suppress(BrokenPipeError):
-                self._rows.close()
-            self._errors.seek(0)
-            *_, reason = self._errors.read().decode(errors="replace").strip().split("\n")
-            raise ValueError(
-                f"{self._name}: fails with the code that it was logged with ({reason}); "
-                "promote one that fits today's data by hand, such as the newest: "
-                "uv run poe promote --version N"
-            )
-        return answer
+    def _failure(self) -> ValueError:
+        with suppress(BrokenPipeError):
+            self._rows.close()
+        self._errors.seek(0)
+        *_, reason = self._errors.read().decode(errors="replace").strip().split("\n")
+        return ValueError(
+            f"{self._name}: fails with the code that it was logged with ({reason}); "
+            "promote one that fits today's data by hand, such as the newest: "
+            "uv run poe promote --version N"
+        )

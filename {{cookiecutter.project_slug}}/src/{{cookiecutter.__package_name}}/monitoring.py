@@ -120,7 +120,7 @@ def _sum(
         if not len(X):
             continue
         sums.rows += len(X)
-        for name, values in build_features(X).items():
+        for name, values in model.features(X).items():
             bins = reference.features.get(str(name))
             if bins:
                 sums.counts[str(name)] = sums.counts.get(str(name), 0) + bins.count(values)
