@@ -1,10 +1,12 @@
 """The rendered project at work: its checks, its own tests, its training, its faults."""
 
 import json
+import logging
 import re
 import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from .conftest import TEMPLATE, BakedProject
-from .services import PrefectServer
+from .services import PrefectServer, wait_until
 from .test_surroundings import find_python
 
 pytestmark = pytest.mark.slow
@@ -37,6 +39,11 @@ def git_status(project: BakedProject) -> str:
 
 def champion(project: BakedProject) -> str:
     return project.run("uv", "run", "python", "-c", STORE).stdout
+
+
+def is_logged(server: PrefectServer, error: str) -> bool:
+    logs = server.post("logs/filter", logs={"level": {"ge_": logging.ERROR}})
+    return any(error in log["message"] for log in logs)
 
 
 def test_its_own_checks_pass_and_leave_nothing(fresh: BakedProject) -> None:
@@ -98,10 +105,23 @@ def test_train_promotes_once_survives_bad_months_and_a_move(
         assert message in errors[0]
         assert "Traceback" not in output
         assert champion(fresh) == before
+        # The server's logs have it as well, and all of it.
+        wait_until(partial(is_logged, shared_server, str(bad)), "the server's log")
+
+    # What was made by other code is not taken for what today's makes.
+    features = fresh.path / "src" / fresh.package / "features.py"
+    today = features.read_text()
+    features.write_text(today.replace("time.day_of_week", "0 * time.day_of_week"))
+    edited = fresh.run("uv", "run", "poe", "train", **env).stderr
+    assert re.search(r"version 3 not promoted: RMSE \d.*higher", edited)
+    features.write_text(today)
+    undone = fresh.run("uv", "run", "poe", "train", **env).stderr
+    assert re.search(r"'fit-\w+' - Finished in state Cached", undone)
+    assert "version 4 not promoted: RMSE 0.00% higher" in undone
 
     moved = BakedProject(fresh.path.rename(tmp_path / "elsewhere"), fresh.home, fresh.venv)
     output = moved.run("uv", "run", "poe", "train", **env).stderr
-    assert "version 3 not promoted" in output
+    assert "version 5 not promoted" in output
     assert champion(moved) == before
 
 

@@ -199,7 +199,7 @@ def monitor(path: str | None = None, alarm: bool = True) -> MonitorResult:
     tasks.publish_inspection(found, champion)
     if alarm and found.verdict == "fail":
         tasks.raise_alarm(found, champion)
-    get_run_logger().info(f"{found.period}, beside version {champion.version}: {found.verdict}")
+    get_run_logger().info(f"{found.period}, beside version {champion.version}: {found.summary}")
     return MonitorResult(
         model_version=champion.version,
         period=found.period,

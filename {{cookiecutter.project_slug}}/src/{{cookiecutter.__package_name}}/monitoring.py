@@ -53,6 +53,12 @@ class Inspection(BaseModel):
         judgements = [finding.judgement for finding in self.findings.values()]
         return max(judgements, key=["ok", "warn", "fail"].index)
 
+    @property
+    def summary(self) -> str:
+        """The verdict, and which findings it comes of."""
+        of = [name for name, found in self.findings.items() if found.judgement == self.verdict]
+        return self.verdict if self.verdict == "ok" else f"{self.verdict} ({', '.join(of)})"
+
 
 def make_reference(paths: Sequence[Path]) -> Reference:
     """The bins of cleaned months, from rows at even distances."""

@@ -1,4 +1,4 @@
-"""The only module that knows MLflow: its runs, and the registered model with its aliases."""
+"""MLflow: its runs, and the registered model with its aliases and its audit trail."""
 
 import getpass
 import json

@@ -20,22 +20,12 @@ def _from_root(path: Path) -> Path:
     return ROOT / path.expanduser()
 
 
-def _location(location: str) -> str:
-    refuse_password(location)
-    return location if "://" in location else str(_from_root(Path(location)))
-
-
-def _server(uri: str) -> str:
-    refuse_password(uri)
-    return uri
-
-
 def _variable(name: str) -> str:
     return name if name.isupper() else f"{PACKAGE}_{name}".upper()
 
 
-def refuse_password(location: str) -> None:
-    """Raise ValueError if a location holds one: logs, Prefect and MLflow keep locations."""
+def refuse_password(location: str) -> str:
+    """The location. Raises ValueError if it holds one: logs, Prefect and MLflow keep locations."""
     url = urlsplit(location if "://" in location else "")
     name = url.username if url.scheme in {"http", "https"} else None
     if url.password or name or {"password", "sslpassword"} & {*parse_qs(url.query)}:
@@ -44,6 +34,11 @@ def refuse_password(location: str) -> None:
             "give it in the environment (for postgresql: PGPASSWORD or ~/.pgpass, for MLflow: "
             "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD)"
         )
+    return location
+
+
+def _location(location: str) -> str:
+    return refuse_password(location) if "://" in location else str(_from_root(Path(location)))
 
 
 def refuse_passwords(arguments: Mapping[str, Any]) -> None:
@@ -66,15 +61,6 @@ class Settings(BaseSettings):
         extra="ignore",
     )
 
-    def __init__(self, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            faults = [
-                f"{_variable(str(fault['loc'][0]))}: {fault['msg']}" for fault in error.errors()
-            ]
-            raise ValueError("; ".join(faults).replace("Value error, ", "")) from None
-
     data_location: Annotated[str, AfterValidator(_location)] = Field(
         default="data",
         description="Folder, or http(s), s3, gs or postgresql URI, that holds the months.",
@@ -87,7 +73,7 @@ class Settings(BaseSettings):
         default=ROOT,
         description="Folder for what must outlive a flow run: checkpoints and MLflow's store.",
     )
-    mlflow_tracking_uri: Annotated[str, AfterValidator(_server)] = Field(
+    mlflow_tracking_uri: Annotated[str, AfterValidator(refuse_password)] = Field(
         default="",
         validation_alias="MLFLOW_TRACKING_URI",
         description="MLflow server; empty: a SQLite store in state_dir.",
@@ -121,6 +107,15 @@ class Settings(BaseSettings):
     error_fail: float = Field(
         default=0.25, ge=0, description="Share above which it asks for a retraining."
     )
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            faults = [
+                f"{_variable(str(fault['loc'][0]))}: {fault['msg']}" for fault in error.errors()
+            ]
+            raise ValueError("; ".join(faults).replace("Value error, ", "")) from None
 
     @property
     def checkpoint_dir(self) -> Path:
