@@ -48,6 +48,10 @@ def _client(scheduler: str) -> Iterator[Client]:
             client = Client(scheduler)
         except OSError as error:
             raise ConnectionError(f"{scheduler}: no dask scheduler answers; start it") from error
+        except ValueError as error:
+            raise ValueError(
+                f"{scheduler}: is no dask scheduler ({error}); give it as tcp://host:8786"
+            ) from error
         with client:
             yield client
         return

@@ -38,10 +38,11 @@ class Server:
     @property
     def address(self) -> tuple[str, int]:
         """Host and port. Raises ValueError if the URL has none."""
-        parts = urlsplit(self.url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"{self.setting}: {self.url} is no server; it must start with http://")
-        return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+        with suppress(ValueError):  # of a port that is no number
+            parts = urlsplit(self.url)
+            if parts.scheme in {"http", "https"} and parts.hostname:
+                return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+        raise ValueError(f"{self.setting}: {self.url} is no server; give one as http://host:port")
 
     def runs(self) -> bool:
         """Whether it runs; one on another machine is somebody else's to start."""

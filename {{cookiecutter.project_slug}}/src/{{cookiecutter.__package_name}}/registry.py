@@ -80,7 +80,10 @@ class Registry:
         self.uri = settings.tracking_uri
         mlflow.set_tracking_uri(self.uri)
         mlflow.set_registry_uri(self.uri)  # whatever MLFLOW_REGISTRY_URI says
-        self.client = mlflow.MlflowClient(self.uri, self.uri)
+        try:
+            self.client = mlflow.MlflowClient(self.uri, self.uri)
+        except ImportError as error:
+            raise ValueError(f"{self.uri}: {error}; add that driver with `uv add`") from error
         self._check_store()
 
     def log(

@@ -105,8 +105,8 @@ def check_code() -> None:
     edited = [name for name, _ in FITTING.items() ^ code_digests(*FITTING).items()]
     if edited:
         raise ValueError(
-            f"{edited[0]}: was edited while this flow ran; start it again, or undo the edit first, "
-            "and what is fitted already is used"
+            f"{edited[0]}: was edited while this flow ran; start it again (undo the edit before, "
+            "and what is fitted already is used)"
         )
 
 
