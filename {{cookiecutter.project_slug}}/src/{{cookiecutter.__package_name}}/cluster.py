@@ -57,7 +57,9 @@ def _client(scheduler: str) -> Iterator[Client]:
         return
     threads = max(1, (os.cpu_count() or 1) // WORKERS)
     with (
-        LocalCluster(WORKERS, threads_per_worker=threads, dashboard_address=None) as cluster,
+        LocalCluster(
+            n_workers=WORKERS, threads_per_worker=threads, dashboard_address=None
+        ) as cluster,
         Client(cluster) as client,
     ):
         yield client

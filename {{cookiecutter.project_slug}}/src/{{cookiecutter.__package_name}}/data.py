@@ -43,7 +43,8 @@ SCHEMA = pa.schema(
 )
 """The raw columns that are read, with the types they are cast to.
 
-Times are timestamp("us"), numbers int64 or float64 (yes and no too), texts string.
+Times are timestamp("us"), numbers int64 or float64 (yes and no too), texts string. Times with a
+zone are read from a clock of that zone; for spans across its changes give them in UTC.
 """
 
 LABELS = (DROPOFF,)

@@ -14,6 +14,9 @@ QUANTILES, CATEGORIES = 10, 50
 CHANCE = 0.001
 """What samples show by chance as often as this, or more often, is noise."""
 
+FEWEST = 5
+"""Errors that say something of their spread."""
+
 Counts = NDArray[np.int64]
 Judgement = Literal["ok", "warn", "fail"]
 Limits = tuple[float, float]
@@ -103,7 +106,7 @@ def noise_of_rise(squares: float, fourths: float, rows: int, test_rmse: float) -
     From the sums of the errors' squares and fourth powers, by the delta method.
     """
     mean = squares / rows
-    if rows == 1 or mean == 0:
+    if rows < FEWEST or mean == 0:
         return float("inf")
     variance = max(0.0, fourths / rows - mean**2) / (rows - 1)
     return float(ndtri(1 - CHANCE) * np.sqrt(variance / mean) / 2 / test_rmse)

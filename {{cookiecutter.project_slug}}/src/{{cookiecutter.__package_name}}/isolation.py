@@ -36,7 +36,9 @@ out.flush()
 answers = None
 for batch in pyarrow.ipc.open_stream(sys.stdin.buffer):
     X = pipeline[0].transform(batch.to_pandas())
-    X.insert(0, "", pipeline[1:].predict(X).astype("float64"))
+    predicted = pipeline[1:].predict(X)
+    X = X.astype("float64")  # one schema for all batches
+    X.insert(0, "", predicted.astype("float64"))
     answer = pyarrow.RecordBatch.from_pandas(X, preserve_index=False)
     answers = answers or pyarrow.ipc.new_stream(out, answer.schema)
     answers.write_batch(answer)
@@ -112,7 +114,7 @@ class _Isolated:
 
     def predict(self, X: "pd.DataFrame") -> Any:
         """The target, of shape (n,), from raw columns."""
-        return self._ask(X).column(0).to_numpy()
+        return self._ask(X).column(0).to_numpy(zero_copy_only=False)
 
     def features(self, X: "pd.DataFrame") -> "pd.DataFrame":
         """What its code makes of raw columns, of shape (n, features)."""

@@ -136,4 +136,9 @@ def _cast(column: pa.Array, field: pa.Field) -> pa.Array:
 def _wall_clock(column: pa.Array) -> pa.Array:
     """Times with a zone as a clock on its wall shows them; other columns as they are."""
     zone = column.type.tz if pa.types.is_timestamp(column.type) else None
-    return column if zone in {None, "UTC"} else pc.local_timestamp(column)
+    if zone is None or zone.upper() in {"UTC", "Z"}:
+        return column
+    try:
+        return pc.local_timestamp(column)
+    except pa.ArrowInvalid as error:
+        raise _CastError(f"a column of times has the zone {zone} ({error})") from error

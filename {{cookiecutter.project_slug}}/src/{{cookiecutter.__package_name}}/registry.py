@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -179,8 +179,7 @@ class Registry:
             at=datetime.now(UTC),
         )
         if version != entry.previous:
-            if not any(_same(entry, other) for other in self.promotions()[-1:]):
-                self._write(entry)  # not twice, if the alias failed and this is the next try
+            self._write(entry)
             self.client.set_registered_model_alias(PROJECT, CHAMPION, str(version))
         return entry
 
@@ -243,7 +242,8 @@ class Registry:
     def _write(self, entry: Promotion) -> None:
         # One tag each, so that no entry takes another's place.
         moment = f"{entry.at:%Y-%m-%dT%H:%M:%S.%fZ}"
-        self.client.set_registered_model_tag(PROJECT, TRAIL + moment, entry.model_dump_json())
+        if not any(_is_retry(entry, last) for last in self.promotions()[-1:]):
+            self.client.set_registered_model_tag(PROJECT, TRAIL + moment, entry.model_dump_json())
         for tag, value in {"at": moment, "by": entry.by, "because": entry.reason}.items():
             self.client.set_model_version_tag(PROJECT, str(entry.version), f"promoted_{tag}", value)
 
@@ -330,9 +330,10 @@ def artifact_repository(
     return LocalArtifactRepository(str(folder / urlsplit(artifact_uri).path.lstrip("/")))
 
 
-def _same(one: Promotion, other: Promotion) -> bool:
-    """Whether two entries differ in their times only."""
-    return one == other.model_copy(update={"at": one.at})
+def _is_retry(entry: Promotion, last: Promotion) -> bool:
+    """Whether an entry is the last one again, which was cut off before the alias was moved."""
+    same = entry == last.model_copy(update={"at": entry.at})
+    return same and entry.at - last.at < timedelta(minutes=10)
 
 
 def _signature(example: "pd.DataFrame") -> "ModelSignature":
