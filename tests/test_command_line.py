@@ -43,13 +43,12 @@ WRONG = {
 }
 
 COMPILE = """
-import sys, threading
+import sys
 from taxi_duration import startup
-startup.compile_ahead()
-started = threading.enumerate()[1:]
-for thread in started:
-    thread.join()
-print(len(started), "prefect" in sys.modules)
+process = startup.compile_ahead()
+if process:
+    process.wait()
+print(int(process is not None), "prefect" in sys.modules)
 """
 
 START = """

@@ -4,13 +4,14 @@ A command does the same without it, only later: what fails here fails again wher
 is told there.
 """
 
+import atexit
 import os
 import sys
 from contextlib import suppress
 from importlib import import_module
 from importlib.util import cache_from_source, find_spec
 from pathlib import Path
-from subprocess import DEVNULL, run
+from subprocess import DEVNULL, Popen
 from threading import Thread
 
 COMPILED = ["sqlalchemy", "prefect", "fastapi"]
@@ -18,17 +19,23 @@ IMPORTED = ["xgboost", "mlflow.sklearn", ".features", ".plots"]
 """What takes longest to compile for a server, and to import for a training."""
 
 
-def compile_ahead() -> None:
-    """Give Prefect its bytecode from a second core, if it has none: 5 s of the first start."""
+def compile_ahead() -> "Popen[bytes] | None":
+    """Give Prefect its bytecode from a second core, if it has none: 5 s of the first start.
+
+    Returns the process, which ends with this one at the latest.
+    """
     files = [Path(str(spec.origin)) for name in COMPILED if (spec := find_spec(name))]
     folders = [
         file.parent
         for file in files
         if not Path(cache_from_source(str(file))).exists() and os.access(file.parent, os.W_OK)
     ]
-    if folders and not sys.dont_write_bytecode:
-        command = [sys.executable, "-m", "compileall", "-qq", *folders]
-        Thread(target=run, args=[command], kwargs={"stderr": DEVNULL}, daemon=True).start()
+    if not folders or sys.dont_write_bytecode:
+        return None
+    command = [sys.executable, "-m", "compileall", "-qq", *folders]
+    process = Popen(command, stderr=DEVNULL)
+    atexit.register(process.kill)
+    return process
 
 
 def start_server() -> None:
