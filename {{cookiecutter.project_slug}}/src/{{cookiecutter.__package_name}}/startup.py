@@ -32,7 +32,7 @@ def compile_ahead() -> "Popen[bytes] | None":
     ]
     if not folders or sys.dont_write_bytecode:
         return None
-    command = [sys.executable, "-m", "compileall", "-qq", *folders]
+    command = [sys.executable, "-m", "compileall", "-qq", *map(str, folders)]
     process = Popen(command, stderr=DEVNULL)
     atexit.register(process.kill)
     return process
