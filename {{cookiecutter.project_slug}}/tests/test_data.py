@@ -115,7 +115,7 @@ def test_a_checkpoint_is_named_after_the_code_that_makes_it(
     raw = tmp_path / "trips_2024-01.parquet"
     pq.write_table(MONTH, raw)
     today = data.clean_month(raw, raw.name, tmp_path / "checkpoints")
-    monkeypatch.setattr(data, "CODE", "edited")
+    monkeypatch.setattr(data, "CLEANING", {"data.py": "edited"})
     edited = data.clean_month(raw, raw.name, tmp_path / "checkpoints")
     assert today.digest == edited.digest
     assert today.path != edited.path

@@ -26,6 +26,10 @@ def code_digests(*modules: str) -> dict[str, str]:
     return {module: file_digest(Path(__file__).with_name(module)) for module in modules}
 
 
+CLEANING = code_digests("data.py", "parquet.py")
+"""The code that makes a cleaned month, as it is when this process starts."""
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path that is moved to `path` if all goes well, so no half file is ever read."""

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
-from .checkpoints import code_digests, file_digest, replacing, text_digest
+from .checkpoints import CLEANING, file_digest, replacing, text_digest
 from .parquet import DataError, batches, file_name, open_month, period_of
 
 PICKUP = "lpep_pickup_datetime"
@@ -65,10 +65,6 @@ RANGES: dict[str, tuple[float, float]] = {
 MIN_MINUTES, MAX_MINUTES = 1, 60
 MAX_DROPPED_SHARE = 0.2
 """Share of bad rows above which a month is refused."""
-
-
-CODE = repr(code_digests("data.py", "parquet.py"))
-"""The code that makes a checkpoint, which it is named after as well."""
 
 
 class Month(BaseModel):
@@ -124,7 +120,7 @@ def clean_month(raw: Path, source: str, folder: Path) -> Month:
     """
     with open_month(raw, source, SCHEMA) as file:
         digest = file_digest(raw)
-        content = text_digest(digest + CODE)
+        content = text_digest(repr((digest, CLEANING)))
         path = folder / f"{Path(file_name(source)).stem}-{content}.parquet"
         period = period_of(file, TIME, source)
         dropped: Counter[str] = Counter()

@@ -20,7 +20,7 @@ from prefect.events import emit_event
 from prefect.runtime import flow_run, task_run
 from prefect.tasks import exponential_backoff
 
-from .checkpoints import code_digests, text_digest
+from .checkpoints import CLEANING, code_digests, file_digest, replacing, text_digest
 from .registry import Champion, Registry
 from .settings import PROJECT, Settings
 from .training import Engine, TrainParams
@@ -76,8 +76,6 @@ def cached_by_content(code: dict[str, str]) -> dict[str, Any]:
     """For tasks that make a checkpoint: cached by what they read and by the code that makes it."""
 
     def key(context: TaskRunContext, arguments: dict[str, Any]) -> str:
-        from .checkpoints import file_digest
-
         read = [
             file_digest(value) if isinstance(value, Path) and value.is_file() else repr(value)
             for value in arguments.values()
@@ -93,11 +91,10 @@ def cached_by_content(code: dict[str, str]) -> dict[str, Any]:
     }
 
 
-CLEANING = code_digests("data.py", "parquet.py")
 FITTING = CLEANING | code_digests(
     *("cluster.py", "encoding.py", "external.py", "features.py", "streaming.py", "training.py")
 )
-"""The code that runs: an edit counts from the next start on."""
+"""The code that makes a pipeline: an edit counts from the next start on."""
 
 
 def check_code() -> None:
@@ -198,7 +195,6 @@ def clean(raw: Path, location: str, folder: Path) -> "Month":
 def fit(months: "list[Month]", params: TrainParams, engine: Engine, folder: Path) -> str:
     """Fit a pipeline to the months, and return the path of its checkpoint."""
     from . import training
-    from .checkpoints import replacing
 
     check_code()
     path = folder / f"pipeline-{text_digest(repr((FITTING, months, params, engine)))}.skops"
