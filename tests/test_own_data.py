@@ -120,6 +120,11 @@ def test_other_data_takes_the_place_of_the_example(fresh: BakedProject) -> None:
     assert re.search(r"\b4 passed", fit.stdout)
     fresh.run("uv", "run", "pytest", "-q")
 
+    elsewhere = {f"{fresh.package.upper()}_STATE_DIR": str(fresh.home / "state")}
+    trained = fresh.run("uv", "run", "poe", "train", **elsewhere)
+    assert "version 1 promoted" in trained.stdout + trained.stderr
+
+    # The samples' champion, which is there since the first training, stays until a person decides.
     refused = fresh.run("uv", "run", "poe", "train", check=False)
     assert refused.returncode
     assert "Version 2 is registered" in refused.stdout + refused.stderr

@@ -128,7 +128,7 @@ def test_months_from_postgres(fresh: BakedProject, tmp_path: Path) -> None:
         'DataError .* syntax error at or near "SELEKT"; check the table or the query',
         "DataError .* column 'lpep_pickup_datetime' is there 0 times",
         "DataError .* names no table",
-        "ValueError postgresql://127.0.0.1: holds a password",
+        "DataError postgresql://127.0.0.1: holds a password",
     ]
     for line, pattern in zip(told.splitlines(), expected, strict=True):
         assert re.match(pattern, line)

@@ -72,7 +72,7 @@ def test_a_month_that_cannot_be_scored_leaves_nothing(tmp_path: Path) -> None:
 
 def test_months_of_one_name_are_refused() -> None:
     scoring.check_names(["2024/trips.parquet", "2024/taxis.parquet"])
-    with pytest.raises(parquet.DataError, match=r"^trips: 2 of the months are called so"):
+    with pytest.raises(parquet.DataError, match=r"^trips\.parquet: 2 of the months are called so"):
         scoring.check_names(["2023/trips.parquet", "2024/trips.parquet"])
 
 

@@ -87,13 +87,15 @@ def test_a_location_holds_no_password(location: str, tmp_path: Path) -> None:
         lambda: sources.choose_months([location], None, "data"),
         lambda: sources.list_months(location),
         lambda: sources.fetch(location, tmp_path),
-        lambda: settings.Settings(data_location=location),
-        lambda: settings.Settings(MLFLOW_TRACKING_URI=location),
     ]
     for use in uses:
-        with pytest.raises(ValueError, match="holds a password") as caught:
+        with pytest.raises(parquet.DataError, match="holds a password") as caught:
             use()
         assert "hunter2" not in str(caught.value)
+    for name in ("data_location", "MLFLOW_TRACKING_URI"):
+        with pytest.raises(ValueError, match=f"(?i){name}: .*: holds a password") as refused:
+            settings.Settings(**{name: location})
+        assert "hunter2" not in str(refused.value)
 
 
 def test_a_setting_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,8 @@ class Scores(BaseModel):
 def check_names(sources: Sequence[str]) -> None:
     """Raise DataError if the predictions of two months would be one file."""
     # Beside trips.parquet lies trips.rejected.parquet.
-    names = Counter(Path(file_name(source)).stem.removesuffix(".rejected") for source in sources)
+    stems = (Path(file_name(source)).stem.removesuffix(".rejected") for source in sources)
+    names = Counter(f"{stem}.parquet" for stem in stems)
     if names.total() > len(names):
         [(name, count)] = names.most_common(1)
         raise DataError(f"{name}: {count} of the months are called so; score them one at a time")

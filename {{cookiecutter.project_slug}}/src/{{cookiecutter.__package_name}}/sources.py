@@ -25,7 +25,7 @@ def choose_months(
     training those before it. Raises DataError if that leaves nothing.
     """
     for given in (*(train or ()), test or ""):
-        refuse_password(given)
+        _check_location(given)
     found = [] if train and test else list_months(data_location)
     test = test or found[-1]
     if not train:
@@ -37,7 +37,7 @@ def choose_months(
 
 def list_months(location: str) -> list[str]:
     """The months of a folder, URI or database, oldest first; DataError if there are none."""
-    refuse_password(location)
+    _check_location(location)
     if location.startswith(DATABASE):
         return _list_tables(location)
     if "://" in location:
@@ -65,7 +65,7 @@ def month_in_name(location: str) -> str:
 
 def fetch(location: str, folder: Path) -> Path:
     """A local copy of a month, in `folder`; a local file stays where it is."""
-    refuse_password(location)
+    _check_location(location)
     if "://" not in location:
         return Path(location)
     copy = folder / f"{text_digest(location)}-{file_name(location)}"
@@ -92,6 +92,13 @@ def _list_tables(location: str) -> list[str]:
     months = sorted(months, key=month_in_name)
     check_past(month_in_name(months[-1]), months[-1])
     return months
+
+
+def _check_location(location: str) -> None:
+    try:
+        refuse_password(location)
+    except ValueError as error:
+        raise DataError(str(error)) from None
 
 
 @contextmanager
