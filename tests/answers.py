@@ -1,12 +1,10 @@
 """Answers to refuse, answers to accept, and strategies that draw more of both."""
 
-import keyword
 import re
-import sys
 
 from hypothesis import strategies as st
 
-from hooks.pre_gen_project import TAKEN, WINDOWS_DEVICE, branch
+from hooks.pre_gen_project import find_problem, is_free
 
 from .baking import CHOICES
 
@@ -154,20 +152,15 @@ def cron_field(kind: str) -> st.SearchStrategy[tuple[str, set[int]]]:
     )
 
 
-def is_free(slug: str) -> bool:
-    """Say whether nothing else has this name."""
-    package = slug.replace("-", "_")
-    python = keyword.iskeyword(package) or package in sys.stdlib_module_names
-    return not (python or slug in TAKEN.split() or re.fullmatch(WINDOWS_DEVICE, slug))
-
-
 VISIBLE = st.characters(exclude_categories=("C", "Z"), exclude_characters='"\\{}')
 TEXT = st.text(VISIBLE | st.just(" "), min_size=1, max_size=60).filter(str.strip)
 WORDS = st.from_regex("[a-z][a-z0-9_]{0,9}", fullmatch=True)
 HOSTS = st.lists(WORDS, min_size=1, max_size=3).map(".".join)
 PATHS = st.lists(WORDS, min_size=1, max_size=4).map("/".join)
 PORTS = st.just("") | st.integers(1, 65535).map(":{}".format)
-SLUGS = st.from_regex("[a-z][a-z0-9]{0,9}(-[a-z0-9]{1,9}){0,3}", fullmatch=True).filter(is_free)
+SLUGS = st.from_regex("[a-z][a-z0-9]{0,9}(-[a-z0-9]{1,9}){0,3}", fullmatch=True).filter(
+    lambda slug: is_free(slug) and not re.fullmatch("(com|lpt)[0-9]", slug)
+)
 STRATEGIES: dict[str, st.SearchStrategy[str]] = {
     "project_name": TEXT,
     "project_slug": SLUGS,
@@ -183,7 +176,7 @@ STRATEGIES: dict[str, st.SearchStrategy[str]] = {
     ),
     "git_branch": st.lists(st.text(VISIBLE, min_size=1, max_size=9), min_size=1, max_size=3)
     .map("/".join)
-    .filter(lambda name: not branch(name)),
+    .filter(lambda name: not find_problem("git_branch", name)),
     "schedule": st.tuples(*map(cron_field, CRON_LIMITS)).map(
         lambda fields: " ".join(text for text, _ in fields)
     ),

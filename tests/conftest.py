@@ -160,8 +160,8 @@ def fresh(project: BakedProject, tmp_path: Path) -> Iterator[BakedProject]:
 
 @pytest.fixture(scope="session")
 def shared_server(project: BakedProject, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A Prefect server (services.PrefectServer) for tests that do not stop it."""
-    from .services import prefect_server
+    """A Prefect server (lab.PrefectServer) for tests that do not stop it."""
+    from .lab import prefect_server
 
     with prefect_server(project, tmp_path_factory.mktemp("server")) as server:
         yield server

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .services import process, wait_until
+from .lab import process, wait_until
 
 BASE = "docker.io/library/python:3.11-slim"
 PACKAGES = "python3,python3-pip,python3-venv,python-is-python3,ca-certificates"

@@ -16,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import FloatRect, Locator, Page, sync_playwright
 
 from .conftest import TEMPLATE, BakedProject
-from .services import PrefectServer, free_port, process, wait_until
+from .lab import PrefectServer, free_port, server_process
 
 WIDTH, COLOURS = 1200, 256
 """Of a picture: pixels across, and enough colours for text and plots."""
@@ -72,13 +72,13 @@ def stage(project: BakedProject, folder: Path) -> Iterator[Stage]:
         **{f"{project.package.upper()}_STATE_DIR": str(folder / "state")},
     )
     log = folder / "up.log"
-    with process("uv", "run", "poe", "up", cwd=project.path, env=env, log=log) as started:
-
-        def healthy() -> bool:
-            assert started.poll() is None, log.read_text()
-            return "Everything is healthy" in log.read_text()
-
-        wait_until(healthy, "poe up")
+    with server_process(
+        *("uv", "run", "poe", "up"),
+        is_ready=lambda: "Everything is healthy" in log.read_text(),
+        cwd=project.path,
+        env=env,
+        log=log,
+    ):
         yield Stage(PrefectServer(f"{prefect}/api"), mlflow)
 
 

@@ -1,6 +1,7 @@
 """The benchmark that takes seconds prints a whole table; the others know --help.
 
-All of them would take a third of the time of the test command.
+All of them would take a third of the time of the test command. What they printed before is in
+docs/benchmarks.md, and the README quotes it.
 """
 
 import os
@@ -12,6 +13,22 @@ import pytest
 
 TEMPLATE = Path(__file__).parents[1]
 SCRIPTS = sorted({path.stem for path in (TEMPLATE / "benchmarks").glob("*.py")} - {"measure"})
+TITLE = r"\*\*.+\*\* \(\d{4}-\d\d-\d\d, \d+ cores, \d+ GB\)"
+PAGE = TEMPLATE / "docs" / "benchmarks.md"
+
+
+def test_each_benchmark_has_its_table() -> None:
+    page = PAGE.read_text()
+    assert sorted(re.findall(r"`benchmarks/(\w+)\.py`", page)) == SCRIPTS
+    assert len(re.findall(rf"^{TITLE}\n\n\|", page, re.MULTILINE)) == len(SCRIPTS)
+
+
+def test_the_readme_quotes_the_tables() -> None:
+    section = (TEMPLATE / "README.md").read_text().partition("\n## Benchmarks\n")[2]
+    figures = re.findall(r"\d[\d.,]*\d", section.partition("\n## ")[0])
+    assert len(figures) > 5
+    measured = {*re.findall(r"\d[\d.,]*\d", PAGE.read_text())}
+    assert [figure for figure in figures if figure not in measured] == []
 
 
 @pytest.mark.slow
@@ -33,7 +50,7 @@ def test_a_benchmark_prints_and_writes_its_table(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == written.read_text().strip()
     title, *rest = written.read_text().splitlines()
-    assert re.fullmatch(r"\*\*.+\*\* \(\d{4}-\d\d-\d\d, \d+ cores, \d+ GB\)", title)
+    assert re.fullmatch(TITLE, title)
     header, _, *rows = [line.split(" | ") for line in rest if line.startswith("|")]
     assert len(rows) == 3
     for row in rows:

@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 
 from .conftest import BakedProject, lent_environment
-from .services import PrefectServer, prefect_server, process, processes_with, sink, wait_until
+from .lab import PrefectServer, prefect_server, process, processes_with, sink, wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ import pytest
 
 from .conftest import BakedProject
 from .containers import Engine, engine
-from .services import prefect_server, process
+from .lab import prefect_server, process
 from .test_deployments import SMALL, STORE
 
 pytestmark = pytest.mark.slow

@@ -9,12 +9,10 @@ from collections.abc import Callable
 import pytest
 
 from .conftest import BakedProject
-from .lab import Lab
-from .services import PrefectServer, process, wait_until
+from .lab import MONTHS, Lab, PrefectServer, wait_until
 
 pytestmark = pytest.mark.slow
 
-MONTHS = ("2024-01", "2024-02", "2024-03")
 ROUNDS = 30
 FIT = """
 import json, os, sys
@@ -79,7 +77,7 @@ def test_a_killed_worker_ends_the_fit_in_one_line(lab: Lab) -> None:
     told.unlink(missing_ok=True)
     # So many rounds that the worker is killed in one of them.
     command = (lab.python, str(lab.folder / "fit.py"), str(lab.folder), "dask", "4000")
-    with process(*command, cwd=lab.project.path, env=lab.environment(), log=log) as started:
+    with lab.process(*command, log=log) as started:
         wait_until(told.exists, "two workers")
         wait_until(lambda: "got rank" in log.read_text(), "a training on the workers")
         os.kill(json.loads(told.read_text())[0], signal.SIGKILL)
@@ -92,7 +90,7 @@ def test_a_killed_worker_ends_the_fit_in_one_line(lab: Lab) -> None:
 def test_a_flow_trains_out_of_core_and_scores_with_the_same_code(lab: Lab) -> None:
     env = lab.environment()
     for words in (("train", "--engine", "external", "--params.max-rounds", "20"), ("score",)):
-        done = lab.project.run(lab.python, "-m", lab.project.package, *words, **env)
+        done = lab.project.run(*lab.command(*words), **env)
         told = done.stdout + done.stderr
         assert ("version 1 promoted" if words[0] == "train" else "with version 1") in told
     assert not (lab.state / "checkpoints" / "pages").exists()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from .conftest import TEMPLATE, BakedProject
-from .services import STARTS, PrefectServer, free_port, prefect_server, process, wait_until
+from .lab import STARTS, PrefectServer, free_port, prefect_server, process, wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -18,12 +18,13 @@ from .lab import (
     Console,
     Lab,
     Paused,
+    PrefectServer,
     console,
     fault,
     faulty_server,
+    free_port,
     mlflow_server,
 )
-from .services import PrefectServer, free_port, process
 
 pytestmark = pytest.mark.slow
 
@@ -95,13 +96,11 @@ def test_mlflow_goes_away_while_a_model_is_logged(trained: Console, tmp_path: Pa
     lab, champion, port = trained.lab, trained.champion(), free_port()
     paused = Paused(tmp_path, "logging")
     command = paused.command(lab, "train", "--params.max-rounds", "20")
-    env = lab.environment(MLFLOW_TRACKING_URI=f"http://127.0.0.1:{port}")
-    log = tmp_path / "log"
+    env, log = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}"}, tmp_path / "log"
     with ExitStack() as stack:
         stack.enter_context(fault())
         with mlflow_server(lab, port):
-            run = process(*command, cwd=lab.project.path, env=env, log=log)
-            training = stack.enter_context(run)
+            training = stack.enter_context(lab.process(*command, log=log, env=env))
             paused.reached()
         paused.go_on()
         assert training.wait(180) == 1
@@ -224,10 +223,9 @@ def test_the_clock_jumps(trained: Console, tmp_path: Path) -> None:
     library = str(tmp_path / "clock.so")
     build = ["gcc", "-shared", "-fPIC", "-o", library, str(tmp_path / "clock.c"), "-ldl"]
     subprocess.run(build, check=True)
-    command = [lab.python, "-m", lab.project.package, "train", "--params.max-rounds", "40"]
+    command = lab.command("train", "--params.max-rounds", "40")
     log = tmp_path / "log"
-    env = lab.environment(LD_PRELOAD=library)
-    with fault(), process(*command, cwd=lab.project.path, env=env, log=log) as training:
+    with fault(), lab.process(*command, log=log, env={"LD_PRELOAD": library}) as training:
         assert training.wait(240) == 0, log.read_text()
     assert re.search(r"; version \d+ (not )?promoted: ", log.read_text())
     assert trained.champion()["version"] >= champion["version"]

@@ -17,11 +17,12 @@ from hooks import pre_gen_project
 from .conftest import BakedProject
 from .services import free_port, prefect_server
 
-ANSWERS = {question: example for question, (_, example) in pre_gen_project.QUESTIONS.items()}
+ANSWERS = {question: example for question, (example, _) in pre_gen_project.QUESTIONS.items()}
 ANSWERS |= pre_gen_project.SWITCHES | {
     "_output_dir": "elsewhere",
     "__package_name": "taxi_duration",
 }
+REMOTE = {"storage": "git", "git_repository": "https://example.com/ada/taxi.git"}
 USER = "[user]\n  name = Ada\n  email = ada@example.com\n"
 
 
@@ -145,7 +146,7 @@ def test_no_repository_in_a_repository(folder: Path) -> None:
     report = hook.first_commit(folder)
     assert f"in the repository {folder.parents[1]}." in report
     assert not (folder / ".git").exists()
-    following = hook.next_steps(ANSWERS | {"storage": "git"}, folder)
+    following = hook.next_steps(ANSWERS | REMOTE, folder)
     assert not any("git remote" in line for line in following)
     run_later(f"{report} -m mine")
     assert git("ls-files", "--full-name").split()[0] == "out/taxi-duration/.gitignore"
@@ -182,9 +183,12 @@ def test_cruft_gets_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) ->
 CASES = {
     "default": {},
     "no git": {"init_git": False},
-    "git storage": {"storage": "git"},
-    "git storage without git": {"storage": "git", "init_git": False},
-    "all that fails": {"storage": "git", "create_work_pool": True},
+    "git storage": REMOTE,
+    "git storage without git": REMOTE | {"init_git": False},
+    "placeholder": {"storage": "git"},
+    "placeholder without git": {"storage": "git", "init_git": False},
+    "all that fails": REMOTE | {"create_work_pool": True},
+    "all that fails, and a placeholder": {"storage": "git", "create_work_pool": True},
 }
 
 
@@ -195,7 +199,7 @@ def test_says_what_comes_next_in_eight_lines(
     capsys: pytest.CaptureFixture[str],
     case: str,
 ) -> None:
-    if case == "all that fails":
+    if "all that fails" in case:
         configure("[user]\n  useConfigOnly = true\n")
     address = {"prefect_api_url": f"http://127.0.0.1:{free_port()}/api"}
     hook.main(ANSWERS | address | CASES[case])
@@ -206,7 +210,10 @@ def test_says_what_comes_next_in_eight_lines(
     assert output.endswith("\n  uv run poe\n")
     assert ("git add uv.lock" in output) == ("init_git" not in CASES[case])
     assert ("git remote add" in output) == (case in {"git storage", "all that fails"})
-    assert ("Git: " in output) == ("Work pool: " in output) == (case == "all that fails")
+    assert ("\n  # Replace the placeholder your-org in prefect.yaml" in output) == (
+        "placeholder" in case
+    )
+    assert ("Git: " in output) == ("Work pool: " in output) == ("all that fails" in case)
 
 
 def test_paths_are_short_from_where_one_stands_and_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,8 +223,8 @@ def test_paths_are_short_from_where_one_stands_and_quoted(monkeypatch: pytest.Mo
         hook.next_steps(ANSWERS | {"_output_dir": "/some where"}, folder)[0] == "cd taxi-duration"
     )
     assert hook.next_steps(ANSWERS | {"_output_dir": "/x"}, folder)[0] == f"cd '{folder}'"
-    branch = {"storage": "git", "git_branch": "it's", "_output_dir": "/x"}
-    push = hook.next_steps(ANSWERS | branch, folder)[3]
+    branch = {"git_branch": "it's", "_output_dir": "/x"}
+    push = hook.next_steps(ANSWERS | REMOTE | branch, folder)[3]
     assert shlex.split(push)[-1] == "HEAD:it's"
 
 

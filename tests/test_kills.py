@@ -9,9 +9,18 @@ from pathlib import Path
 import pytest
 
 from .conftest import BakedProject
-from .deployed import Deployment, deploy
-from .lab import MONTHS, Lab, Paused, console, fault
-from .services import PrefectServer, files_with, process, wait_until
+from .lab import (
+    MONTHS,
+    Deployment,
+    Lab,
+    Paused,
+    PrefectServer,
+    console,
+    deploy,
+    fault,
+    files_with,
+    wait_until,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -48,11 +57,11 @@ def test_a_flow_run_is_killed_at_each_stage(deployed: Deployment, tmp_path: Path
             run = deployed.run(4, paused)
             with fault():
                 os.kill(deployed.reached(run, paused), signal.SIGKILL)
-                assert deployed.end(run) == "CRASHED"
+                assert deployed.server.end(run) == "CRASHED"
                 assert opened.champion() == before
             cached.append(deployed.cached(run))
         run = deployed.run(4)
-        assert deployed.end(run) == "COMPLETED"
+        assert deployed.server.end(run) == "COMPLETED"
         cached.append(deployed.cached(run))
         assert opened.champion()["version"] == before["version"] + 2
     months = [f"clean trips_{month}.parquet" for month in MONTHS]
@@ -69,10 +78,10 @@ def test_the_worker_is_killed(deployed: Deployment, tmp_path: Path) -> None:
             worker.kill()
             worker.wait()
             paused.go_on()
-            assert deployed.end(run) == "CRASHED"
+            assert deployed.server.end(run) == "CRASHED"
     with deployed.worker():
         run = deployed.run(8)
-        assert deployed.end(run) == "COMPLETED"
+        assert deployed.server.end(run) == "COMPLETED"
     assert "fit" in deployed.cached(run)
 
 
@@ -99,21 +108,20 @@ def test_the_worker_and_the_flow_run_are_killed(deployed: Deployment, tmp_path: 
                     assert opened.champion() == before
         last = deployed.run(16)
         with deployed.worker():
-            assert [deployed.end(run) for run in killed] == ["CRASHED"] * len(STAGES)
-            assert deployed.end(last) == "COMPLETED"
+            assert [deployed.server.end(run) for run in killed] == ["CRASHED"] * len(STAGES)
+            assert deployed.server.end(last) == "COMPLETED"
     assert "fit" in deployed.cached(last)
 
 
 def test_a_search_is_killed(deployed: Deployment) -> None:
     """The trials that were done are not tried again."""
     lab, log = deployed.lab, deployed.lab.folder / "tune.log"
-    command = (lab.python, "-m", lab.project.package, "tune", "--trials", str(TRIALS))
-    cwd, env = lab.project.path, lab.environment()
+    command = lab.command("tune", "--trials", str(TRIALS))
     with fault():
-        with process(*command, cwd=cwd, env=env, log=log) as search:
+        with lab.process(*command, log=log) as search:
             wait_until(lambda: tried(log), "a trial")
             os.killpg(search.pid, signal.SIGKILL)
-        with process(*command, cwd=cwd, env=env, log=log) as search:
+        with lab.process(*command, log=log) as search:
             assert search.wait(300) == 0, log.read_text()
         [done] = re.findall(rf"(\d+) of {TRIALS} trials are done", log.read_text())
         assert 0 < int(done) < TRIALS
@@ -131,7 +139,7 @@ def test_no_secret_is_kept_anywhere(deployed: Deployment) -> None:
     """
     with deployed.worker():
         run = deployed.run(32)
-        assert deployed.end(run) == "COMPLETED", deployed.server.logs(run)
+        assert deployed.server.end(run) == "COMPLETED", deployed.server.logs(run)
     project, folder = deployed.lab.project, deployed.lab.folder
     servers = list(folder.parent.glob("server[0-9]"))
     for place in (folder, project.path, project.home, *servers):

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from .conftest import BakedProject
-from .lab import MAKE, WORLD
-from .services import PrefectServer, prefect_server, process, wait_until
+from .lab import MAKE, MONTHS, WORLD, PrefectServer, prefect_server, process, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -66,7 +65,7 @@ def life(fresh: BakedProject, project: BakedProject, tmp_path: Path) -> Iterator
         month.unlink()
     with prefect_server(project, tmp_path) as server:
         life = Life(fresh, server)
-        for month in ("2024-01", "2024-02", "2024-03"):
+        for month in MONTHS:
             life.add_month(month, WORLD)
         life.run("poe", "train", "--params.max-rounds", "20")
         yield life

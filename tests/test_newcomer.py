@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from .conftest import kept_environment
+from .lab import answers, processes_with, server_process, wait_until
 from .pages import Page
-from .services import answers, process, processes_with, wait_until
 
 pytestmark = [
     pytest.mark.slow,
@@ -77,13 +77,13 @@ class Newcomer:
     def type_and_interrupt(self, command: str, folder: Path, urls: list[str]) -> None:
         """Start what stays, look at its pages once it is healthy, and press Ctrl-C."""
         log = self.folder / "up.log"
-        with process(*command.split(), cwd=folder, env=self.environment, log=log) as started:
-
-            def healthy() -> bool:
-                assert started.poll() is None, log.read_text()
-                return "Everything is healthy" in log.read_text()
-
-            wait_until(healthy, command)
+        with server_process(
+            *command.split(),
+            is_ready=lambda: "Everything is healthy" in log.read_text(),
+            cwd=folder,
+            env=self.environment,
+            log=log,
+        ) as started:
             assert urls
             assert all(answers(url) for url in urls)
             os.killpg(started.pid, signal.SIGINT)

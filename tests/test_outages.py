@@ -9,9 +9,17 @@ from pathlib import Path
 import pytest
 
 from .conftest import BakedProject
-from .deployed import Deployment, deploy
-from .lab import Lab, Paused, console, fault
-from .services import PrefectServer, free_port, prefect_server
+from .lab import (
+    Deployment,
+    Lab,
+    Paused,
+    PrefectServer,
+    console,
+    deploy,
+    fault,
+    free_port,
+    prefect_server,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +60,7 @@ class Site:
             paused.go_on()
             time.sleep(seconds)
             self.start_server()
-            return self.deployed.end(run)
+            return self.deployed.server.end(run)
 
 
 @pytest.fixture(scope="module")
@@ -78,4 +86,4 @@ def test_the_prefect_server_is_away_for_minutes(site: Site) -> None:
     state = site.be_away(8, 30, PREFECT_CLIENT_MAX_RETRIES="1")
     assert state in {"COMPLETED", "CRASHED", "FAILED"}
     assert site.version() == 3
-    assert site.deployed.end(site.deployed.run(16)) == "COMPLETED"
+    assert site.deployed.server.end(site.deployed.run(16)) == "COMPLETED"

@@ -11,8 +11,8 @@ from playwright.sync_api import Page, expect
 
 from . import pictures
 from .conftest import TEMPLATE, BakedProject
+from .lab import processes_with, wait_until
 from .pictures import PICTURES, Stage, browser, stage, take
-from .services import processes_with, wait_until
 
 pytestmark = [
     pytest.mark.slow,

@@ -17,7 +17,7 @@ from uuid import uuid4
 import pytest
 
 from .conftest import BakedProject
-from .services import (
+from .lab import (
     STARTS,
     PrefectServer,
     answers,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from .conftest import BakedProject
+from .lab import files_with
 from .postgres import IS_THERE, PASSWORD, postgres
-from .services import files_with
 
 pytestmark = pytest.mark.slow
 

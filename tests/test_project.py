@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from .conftest import TEMPLATE, BakedProject
-from .services import PrefectServer, wait_until
+from .lab import PrefectServer, wait_until
 from .test_surroundings import find_python
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from .conftest import TEMPLATE, BakedProject
-from .services import answers, free_port, process, wait_until
+from .lab import answers, free_port, process, wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -9,9 +9,17 @@ from pathlib import Path
 import pytest
 
 from .conftest import BakedProject
-from .lab import MONTHS, Lab, console, fault, mlflow_server
+from .lab import (
+    MONTHS,
+    Lab,
+    PrefectServer,
+    console,
+    fault,
+    free_port,
+    mlflow_server,
+    prefect_server,
+)
 from .postgres import BIN, IS_THERE, PASSWORD, postgres
-from .services import PrefectServer, free_port, prefect_server, process
 
 pytestmark = pytest.mark.slow
 Servers = tuple[Lab, str]
@@ -56,14 +64,14 @@ def servers(
 def test_two_trainings_at_once(servers: Servers, tmp_path: Path) -> None:
     """On two machines, with no lock between them: each gets a version, and the champion is one."""
     lab, mlflow = servers
-    command = (lab.python, "-m", lab.project.package, "train", "--params.max-rounds")
+    command = lab.command("train", "--params.max-rounds")
     with fault(), ExitStack() as stack:
         started = []
         for rounds in (4, 5):
             state = lab.settings(state_dir=str(tmp_path / f"state-{rounds}"))
-            env = lab.environment(MLFLOW_TRACKING_URI=mlflow, **state)
             log = tmp_path / f"{rounds}.log"
-            run = process(*command, str(rounds), cwd=lab.project.path, env=env, log=log)
+            env = {"MLFLOW_TRACKING_URI": mlflow} | state
+            run = lab.process(*command, str(rounds), log=log, env=env)
             started.append((stack.enter_context(run), log))
         for training, log in started:
             assert training.wait(240) == 0, log.read_text()

@@ -1,42 +1,35 @@
-"""From raw columns to features, and the scikit-learn pipeline around them.
+"""What the model sees: from raw columns to features.
 
-To use data of your own, change the constants and `build_features`.
+To use data of your own, edit this file (README, "Your own data").
 """
-
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer
 
 from .data import TIME
-from .encoding import GroupMeans
 
-ZONES = 266
-"""The taxi zones are 1 to 265; 0 stands for one that is missing or unknown."""
+# The features that are categories: whole numbers or texts, as they come. The model sees the mean
+# target of each category, which is learnt; one that was never seen counts as average.
+GROUPS = ("pickup", "dropoff", "pair", "either_way")
 
-GROUPS: dict[str, int] = {
-    "pickup": ZONES,
-    "dropoff": ZONES,
-    "pair": ZONES**2,
-    "either_way": ZONES**2,
-}
-"""Features that are codes of categories, with the number of codes: their mean target is learnt.
-
-Codes are whole numbers from 0; `build_features` makes them, of texts too.
-"""
-
+# The mean of target / this feature is learnt for each category as well: minutes per mile.
+# None: no such feature.
 PER: str | None = "distance"
-"""The mean of target / this feature is learnt as well: minutes per mile. None: no such feature."""
 
+# Features that are other in each month by themselves, such as the temperature: `monitor` reports
+# their drift, and asks for no retraining because of it.
+SEASONAL: tuple[str, ...] = ()
+
+# Larger than any zone's number, so that two of them make one number.
+ZONES = 1_000
 MAX_MILES = 100
+MAX_CODE = 99
 
 
 def build_features(trips: pd.DataFrame) -> pd.DataFrame:
-    """Features of shape (n, 11) from raw trips; each row by itself, so nothing can leak."""
+    """Build the features of shape (n, 11); each row by itself, so that nothing leaks."""
     time = trips[TIME].dt
-    pickup, dropoff = _zone(trips["PULocationID"]), _zone(trips["DOLocationID"])
+    pickup, dropoff = trips["PULocationID"], trips["DOLocationID"]
     # Known only after the trip: to predict before it, put an estimate in its place.
     miles = trips["trip_distance"]
     return pd.DataFrame(
@@ -48,37 +41,17 @@ def build_features(trips: pd.DataFrame) -> pd.DataFrame:
             # As numbers too: neighbouring ids are often neighbouring zones.
             "pickup_id": pickup,
             "dropoff_id": dropoff,
-            # Zero and odometer slips mean unknown.
+            # Zero and slips of the odometer mean unknown.
             "distance": miles.where((miles > 0) & (miles <= MAX_MILES)),
             "minute_of_day": time.hour * 60 + time.minute,
             "weekday": time.day_of_week,
             "vendor": _code(trips, "VendorID"),
             "trip_type": _code(trips, "trip_type"),
         }
-    ).astype("float32")
-
-
-def make_pipeline(regressor: Any) -> Pipeline:
-    """Raw rows -> features -> learnt means of the groups -> target."""
-    return Pipeline(
-        [
-            ("features", FunctionTransformer(build_features)),
-            ("means", GroupMeans(GROUPS, PER)),
-            ("regressor", regressor),
-        ]
     )
 
 
-def importance(pipeline: Pipeline) -> dict[str, float]:
-    """Each feature's share of the gain of all splits."""
-    names = pipeline["means"].get_feature_names_out()
-    return dict(zip(names, map(float, pipeline[-1].feature_importances_), strict=True))
-
-
-def _zone(ids: pd.Series) -> pd.Series:
-    return ids.where(ids.between(1, ZONES - 1), 0)
-
-
-def _code(trips: pd.DataFrame, name: str) -> "pd.Series | float":
-    """An optional column of small codes, as a number; XGBoost refuses infinite ones."""
-    return trips[name].where(trips[name].between(0, 99)) if name in trips else np.nan
+def _code(trips: pd.DataFrame, name: str) -> pd.Series:
+    """Return an optional column of small codes; nulls where it is missing or odd."""
+    codes = trips.get(name, pd.Series(np.nan, trips.index))
+    return codes.where(codes.between(0, MAX_CODE))

@@ -9,7 +9,7 @@ FOLDER = Path(__file__).parent
 
 
 def first_line(path: Path) -> str:
-    """What an example is about, read without running it."""
+    """Return what an example is about, read without running it."""
     return (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n")[0]
 
 

@@ -23,7 +23,7 @@ from .flaky_api import fetch_fact
 
 @flow(flow_run_name="{animal}")
 async def animal_fact(animal: str, url: str) -> str | State[str]:
-    """A fact about an animal; Failed if its API does not answer in the end."""
+    """Fetch a fact about an animal; Failed if its API does not answer in the end."""
     try:
         return await fetch_fact(url)
     except (httpx.HTTPError, TimeoutError):

@@ -20,7 +20,7 @@ from prefect.context import TaskRunContext
 
 
 def content(context: TaskRunContext, arguments: dict[str, Any]) -> str:
-    """The cache key: which task, and the content of what it reads."""
+    """Make the cache key: which task, and the content of what it reads."""
     return f"{context.task.task_key}-{sha256(arguments['path'].read_bytes()).hexdigest()}"
 
 
@@ -31,7 +31,7 @@ def total(path: Path) -> float:
 
 @task(cache_key_fn=content, cache_expiration=timedelta(minutes=1), persist_result=True)
 def read(path: Path) -> float:
-    """The total of a month; think of it as slow."""
+    """Sum up a month; think of it as slow."""
     return total(path)
 
 

@@ -18,20 +18,20 @@ BATCH = 4 * LIMIT
 
 
 def read_month(month: str) -> bytearray:
-    """The trips of a month: here 8 MB that say nothing, slowly read."""
+    """Read the trips of a month: here 8 MB that say nothing, slowly."""
     time.sleep(0.3)
     return bytearray(f"{month}\n".encode() * 1_000_000)
 
 
 @task(task_run_name="count {month}")
 def count_trips(month: str) -> int:
-    """Number of trips in a month."""
+    """Count the trips in a month."""
     return read_month(month).count(b"\n")
 
 
 @flow(task_runner=ThreadPoolTaskRunner(max_workers=LIMIT))  # type: ignore[arg-type]
 def concurrency(months: list[str]) -> int:
-    """Number of trips in all months."""
+    """Count the trips in all months."""
     total = 0
     for start in range(0, len(months), BATCH):
         batch = months[start : start + BATCH]

@@ -24,7 +24,7 @@ def tell(flow: Any, flow_run: Any, state: State[Any]) -> None:
 
 @task(task_run_name="{path.name}", on_completion=[tell])
 def check(path: Path) -> State[list[float]]:
-    """The durations of a file, in minutes; a state called Malformed if there are none."""
+    """Read the durations of a file, in minutes; a state called Malformed if there are none."""
     try:
         return Completed(data=[float(word) for word in path.read_text().split()])
     except ValueError as error:

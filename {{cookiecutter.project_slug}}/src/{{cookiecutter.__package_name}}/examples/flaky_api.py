@@ -35,7 +35,7 @@ def may_recover(_task: Any, _run: Any, state: Any) -> bool:
     timeout_seconds=5,
 )
 async def fetch_fact(url: str) -> str:
-    """The fact that an API answers with; an attempt takes 5 seconds at most, all in all."""
+    """Fetch the fact that an API answers with; an attempt takes 5 seconds at most, all in all."""
     async with httpx.AsyncClient() as client:
         response = await client.get(url)
     response.raise_for_status()

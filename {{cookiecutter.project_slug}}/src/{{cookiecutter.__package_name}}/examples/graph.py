@@ -21,7 +21,7 @@ PICTURE = Path("flow-graph.svg")
 
 
 def draw(name: str = "") -> graphviz.Digraph:
-    """The graph of a flow run, by default of the newest. Raises LookupError if there is none."""
+    """Draw the graph of a flow run, by default the newest; LookupError if there is none."""
     wanted = filters.FlowRunFilter(
         parent_task_run_id=filters.FlowRunFilterParentTaskRunId(is_null_=True),
         start_time=filters.FlowRunFilterStartTime(is_null_=False),

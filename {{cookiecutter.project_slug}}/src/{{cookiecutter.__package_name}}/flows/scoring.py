@@ -1,0 +1,97 @@
+"""The flow `score`: predictions of the champion, in files."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_table_artifact
+from pydantic import BaseModel
+
+from ..kit.locations import Location
+from ..kit.orchestration import name_with_file
+from ..kit.project import PROJECT
+from ..settings import Settings
+from .shared import HOUR, NETWORK_TASK, fetch, find_newest
+
+if TYPE_CHECKING:
+    from ..kit.prediction import Scores
+    from ..kit.registry import Champion
+
+SCORES_KEY = f"{PROJECT}-scores"
+
+
+class ScoreResult(BaseModel):
+    """What was predicted, and where it lies."""
+
+    model_version: int
+    rows: int
+    scored: int
+    files: list[Path]
+
+
+@task(**NETWORK_TASK)
+def find_champion() -> "Champion":
+    """Find the champion."""
+    from ..kit import registry
+
+    return registry.the_champion()
+
+
+@task(task_run_name=name_with_file, **NETWORK_TASK | {"timeout_seconds": 4 * HOUR})
+def predict(raw: Path, location: str, champion: "Champion", folder: Path) -> "Scores":
+    """Predict a month with the champion, to files in a folder."""
+    from ..kit import prediction, registry
+
+    moment = datetime.now(UTC).isoformat(timespec="seconds")
+    about = {"model": PROJECT, "model_version": str(champion.version), "scored_at": moment}
+    with registry.load(champion.version) as model:
+        return prediction.score_month(raw, location, model, folder, about)
+
+
+@task(**NETWORK_TASK)
+def publish_scores(months: "list[Scores]", champion: "Champion") -> None:
+    """Publish the counts as a Prefect artifact."""
+    table = [
+        {
+            "month": month.path.stem,
+            "rows": month.rows,
+            "scored": month.scored,
+            **{f"rejected: {reason}": count for reason, count in month.rejected.items()},
+            "file": str(month.path),
+        }
+        for month in months
+    ]
+    description = f"Predictions of version {champion.version}"
+    create_table_artifact(table, key=SCORES_KEY, description=description)
+
+
+@flow(name=f"{PROJECT}-score")
+def score(paths: list[Location] | None = None) -> ScoreResult:
+    """Predict months with the champion, to parquet files in the folder predictions/.
+
+    Args:
+        paths: Months to predict; by default the newest of the data location.
+    """
+    from ..kit.prediction import check_names
+
+    settings = Settings()
+    champion = find_champion()
+    paths = paths or [find_newest(settings.data_location)]
+    check_names(paths)
+    months = [
+        predict(fetch(path, settings.checkpoint_dir), path, champion, settings.prediction_dir)
+        for path in paths
+    ]
+    publish_scores(months, champion)
+    result = ScoreResult(
+        model_version=champion.version,
+        rows=sum(month.rows for month in months),
+        scored=sum(month.scored for month in months),
+        files=[month.path for month in months],
+    )
+    files = ", ".join(map(str, result.files))
+    get_run_logger().info(
+        f"Scored {result.scored:,} of {result.rows:,} rows with version {champion.version}: {files}"
+    )
+    return result

@@ -1,0 +1,85 @@
+"""Tasks that several flows use, and how tasks are tried again.
+
+Tasks hand each other paths, ids and small values, never DataFrames: so caching is cheap, nothing
+large reaches the server, and a flow run that is started again goes on from its checkpoints.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from ..kit.orchestration import (
+    BY_CONTENT,
+    checkpoint,
+    is_retryable,
+    name_with_file,
+    unlock_database,
+)
+
+if TYPE_CHECKING:
+    from ..kit.modelling.months import Month
+
+MINUTE, HOUR = 60, 60 * 60
+
+# For tasks that reach a store or a server: three more tries after 2, 4 and 8 seconds (and a little
+# chance), unless another try would not help.
+NETWORK_TASK: dict[str, Any] = {
+    "retries": 3,
+    "retry_delay_seconds": [2, 4, 8],
+    "retry_jitter_factor": 0.5,
+    "retry_condition_fn": is_retryable,
+    "timeout_seconds": 10 * MINUTE,
+    "cache_policy": NO_CACHE,
+}
+
+# For tasks that make a checkpoint: done once for the same content and the same code.
+CACHED_TASK: dict[str, Any] = {
+    "cache_policy": BY_CONTENT,
+    "persist_result": True,
+    "result_serializer": "json",
+    "timeout_seconds": 4 * HOUR,
+}
+
+
+@task(**NETWORK_TASK)
+def find_months(
+    train_paths: list[str] | None, test_path: str | None, data_location: str
+) -> tuple[list[str], str]:
+    """Find the months to train on and the one to test on: those given, or the data location's."""
+    from ..kit import sources
+
+    unlock_database()
+    return sources.choose_months(train_paths, test_path, data_location)
+
+
+@task(**NETWORK_TASK)
+def find_newest(data_location: str) -> str:
+    """Find the newest month of the data location."""
+    from ..kit import sources
+
+    unlock_database()
+    return sources.newest_month(data_location)
+
+
+@task(task_run_name=name_with_file, **NETWORK_TASK)
+def fetch(location: str, folder: Path) -> Path:
+    """Copy a month into the checkpoints; a local file stays where it is."""
+    from ..kit import sources
+
+    unlock_database()
+    return sources.fetch(location, folder / "raw")
+
+
+@task(task_run_name=name_with_file, **CACHED_TASK)
+def clean(raw: Path, location: str, folder: Path) -> "Month":
+    """Check and clean a month to a checkpoint."""
+    from ..kit.modelling.months import clean_month
+
+    return clean_month(raw, location, folder)
+
+
+def cleaned(location: str, folder: Path) -> "Month":
+    """Fetch and clean a month."""
+    return checkpoint(clean, fetch(location, folder), location, folder)

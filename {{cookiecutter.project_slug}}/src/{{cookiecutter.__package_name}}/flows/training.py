@@ -1,0 +1,171 @@
+"""The flow `train`: from months to a model, and to the champion if it is better."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
+from pydantic import BaseModel, Field
+
+from ..kit.locations import Location
+from ..kit.orchestration import checkpoint, is_lost_worker, one_at_a_time
+from ..kit.project import PROJECT
+from ..model import TrainParams
+from ..settings import Settings
+from .shared import CACHED_TASK, HOUR, NETWORK_TASK, cleaned, find_months
+
+if TYPE_CHECKING:
+    from ..kit.modelling.evaluation import Evaluation, Verdict
+    from ..kit.modelling.fitting import Engine
+    from ..kit.modelling.months import Month
+
+REPORT_KEY = f"{PROJECT}-training"
+
+
+class TrainResult(BaseModel):
+    """How a training ended; the metrics are those on the test month, by name."""
+
+    run_id: str = Field(description="Id of the MLflow run")
+    model_version: int
+    metrics: dict[str, float]
+    promoted: bool
+    reason: str
+
+
+@task(**NETWORK_TASK)
+def find_params(name: str) -> TrainParams:
+    """Find the params that a search saved under a name."""
+    from ..kit import tuning
+
+    return tuning.saved_params(name)
+
+
+@task(retries=2, retry_delay_seconds=10, retry_condition_fn=is_lost_worker, **CACHED_TASK)
+def fit(months: "list[Month]", params: TrainParams, engine: "Engine", folder: Path) -> str:
+    """Fit a pipeline to the months, and return the path of its checkpoint."""
+    from ..kit.modelling import fitting
+
+    return str(fitting.fit_to_checkpoint(months, params, engine, folder))
+
+
+@task(timeout_seconds=HOUR, cache_policy=NO_CACHE)
+def evaluate(pipeline: str, months: "list[Month]", test: "Month") -> "Evaluation":
+    """Predict the test month, and measure."""
+    from ..kit.modelling import evaluation
+
+    return evaluation.evaluate(Path(pipeline), [month.path for month in months], test.path)
+
+
+@task(**NETWORK_TASK)
+def log(
+    pipeline: str,
+    evaluation: "Evaluation",
+    months: "list[Month]",
+    test: "Month",
+    params: TrainParams,
+) -> str:
+    """Log model, metrics, plots and data to MLflow, and return the MLflow run's id."""
+    from ..kit import tracking
+
+    tags = {"prefect.flow_run_id": flow_run.id or "", "prefect.flow_run_name": flow_run.name or ""}
+    return tracking.log_training(Path(pipeline), evaluation, months, test, params, tags)
+
+
+@task(**NETWORK_TASK)
+def register(run_id: str) -> int:
+    """Register the model as a new version, the challenger."""
+    from ..kit import registry
+
+    version = registry.register(run_id)
+    get_run_logger().info(f"Version {version} is registered")
+    return version
+
+
+@task(**NETWORK_TASK)
+def compare(evaluation: "Evaluation", test: "Month") -> "Verdict":
+    """Let the champion predict the same test rows, and decide which model is better."""
+    from ..kit import comparison
+
+    return comparison.compare_with_champion(evaluation, test)
+
+
+@task(**NETWORK_TASK)
+def make_champion(version: int, reason: str) -> None:
+    """Move the alias champion to a version."""
+    from ..kit import promotions
+
+    promotions.promote(version, reason, by=f"flow run {flow_run.name}")
+
+
+@task(**NETWORK_TASK)
+def publish(
+    run_id: str,
+    version: int,
+    evaluation: "Evaluation",
+    verdict: "Verdict",
+    months: "list[Month]",
+    test: "Month",
+    params: TrainParams,
+) -> None:
+    """Publish the report as a Prefect artifact, with a link to the MLflow run."""
+    from ..kit import registry, reports, tracking
+
+    registry.set_verdict(version, verdict.reason, test.digest)
+    url = tracking.run_url(run_id)
+    run = f"[{run_id}]({url})" if url else f"`{run_id}`"
+    report = reports.training_report(evaluation, verdict, version, months, test, params, run)
+    create_markdown_artifact(report, key=REPORT_KEY, description=verdict.reason)
+    if url:
+        create_link_artifact(url, key=f"{PROJECT}-mlflow-run", link_text="MLflow run")
+
+
+@flow(name=f"{PROJECT}-train")
+@one_at_a_time("training")
+def train(
+    train_paths: list[Location] | None = None,
+    test_path: Location | None = None,
+    params: TrainParams | None = None,
+    params_name: str | None = None,
+    engine: Literal["auto", "memory", "external", "dask"] = "auto",
+) -> TrainResult:
+    """Train a model on some months, test it on a later one, promote it if it is better.
+
+    Args:
+        train_paths: Months to train on; by default all of the data location before the test.
+        test_path: Month to test on; by default the newest of the data location.
+        params: Params of the estimator; by default those of model.py.
+        params_name: Name of params that `tune` saved, instead of `params`.
+        engine: Where the training rows are: in "memory", on the disk ("external") or in a cluster
+            ("dask"); "auto" takes the disk above the `memory_rows` of Settings.
+    """
+    from ..kit.modelling.fitting import choose_engine
+    from ..kit.modelling.months import check_months
+
+    if params and params_name:
+        raise ValueError(f"params and params_name '{params_name}': give one, not both")
+    settings = Settings()
+    folder = settings.checkpoint_dir
+    params = find_params(params_name) if params_name else params or TrainParams()
+    train_paths, test_path = find_months(train_paths, test_path, settings.data_location)
+    *months, test = [cleaned(path, folder) for path in (*train_paths, test_path)]
+    check_months(months, test)
+    chosen = choose_engine(engine, sum(month.kept for month in months), settings.memory_rows)
+    pipeline = checkpoint(fit, months, params, chosen, folder)
+    evaluation = evaluate(pipeline, months, test)
+    run_id = log(pipeline, evaluation, months, test, params)
+    version = register(run_id)
+    verdict = compare(evaluation, test)
+    if verdict.promoted:
+        make_champion(version, verdict.reason)
+    publish(run_id, version, evaluation, verdict, months, test, params)
+    outcome = "promoted" if verdict.promoted else "not promoted"
+    get_run_logger().info(f"Version {version} {outcome}: {verdict.reason}")
+    return TrainResult(
+        run_id=run_id,
+        model_version=version,
+        metrics=evaluation.metrics,
+        promoted=verdict.promoted,
+        reason=verdict.reason,
+    )

@@ -1,0 +1,65 @@
+"""The command line: flows and commands with their parameters as options, errors in one line."""
+
+import logging
+import re
+import sys
+from typing import Any
+
+from cyclopts import App, CycloptsError
+
+# Prefect's modules that log a failure, once for the task and three times for the flow.
+ENGINES = ("task_engine", "flow_engine")
+
+
+def run(app: App) -> None:
+    """Run a command; what is wrong with options, data, network or disk is said in one line."""
+    try:
+        command, given, _ = app.parse_args(exit_on_error=False, print_error=False)
+        _check_parameters(command, given.arguments)
+        command(*given.args, **given.kwargs)
+    except CycloptsError as error:
+        sys.exit(f"error: {_on_one_line(str(error))}; --help shows the options")
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    except Exception as error:
+        sys.exit(f"error: {_advice(error)}")
+
+
+def _check_parameters(command: Any, arguments: dict[str, Any]) -> None:
+    """Check a flow's parameters before Prefect keeps them; and have failures said once, by us."""
+    if not hasattr(command, "validate_parameters"):
+        return
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_is_no_failure)
+    try:
+        command.validate_parameters(arguments)
+    except TypeError as error:  # Prefect's, with a line for each parameter
+        sys.exit(f"error: {_on_one_line(str(error))}; --help shows the options")
+
+
+def _is_no_failure(record: logging.LogRecord) -> bool:
+    # The server's logs get all of it, by another handler.
+    return record.levelno < logging.ERROR or record.module not in ENGINES
+
+
+def _advice(error: Exception) -> str:
+    # Not imported here, which takes seconds: who has not used MLflow did not fail in it.
+    mlflow = sys.modules.get("mlflow.exceptions")
+    if mlflow and isinstance(error, mlflow.MlflowException):
+        return f"MLflow failed ({_cause(error)}); look at its server or its disk"
+    if str(error).startswith("Failed to reach API"):
+        return f"{error}; start the Prefect server, or change PREFECT_API_URL"
+    raise error
+
+
+def _cause(error: BaseException) -> str:
+    while error.__cause__:
+        error = error.__cause__
+    return str(error).split("\n")[0]
+
+
+def _on_one_line(message: str) -> str:
+    """Return what cyclopts or pydantic says, without pydantic's title, types and address."""
+    message = re.sub(r"\d+ validation errors? for \S+| \[type=.*|For further .*", "", message)
+    parts = (line.strip(" .") for line in message.splitlines())
+    return ": ".join(part for part in parts if part)

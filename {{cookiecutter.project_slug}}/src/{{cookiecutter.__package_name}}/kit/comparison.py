@@ -1,0 +1,27 @@
+"""The challenger against the champion, on the same rows."""
+
+from ..settings import Settings
+from . import registry, tracking
+from .modelling import months
+from .modelling.contract import PROBLEM
+from .modelling.evaluation import Evaluation, Verdict, compare, read_predictions
+from .modelling.months import Month
+
+
+def compare_with_champion(evaluation: Evaluation, test: Month) -> Verdict:
+    """Let the champion predict the test rows, and decide; without one, the baseline is the rival.
+
+    A champion that learnt from the test month is judged too kindly, which the reason says.
+    """
+    _, actual, predicted, baseline = read_predictions(evaluation.predictions)
+    champion, min_gain = registry.champion(), Settings().min_gain
+    if not champion:
+        return compare(actual, predicted, baseline, PROBLEM.baseline_name, min_gain)
+    with registry.load(champion.version) as model:
+        rival = model.predict(months.read([test.path])[0])
+    name = f"version {champion.version} (champion)"
+    verdict = compare(actual, predicted, rival, name, min_gain)
+    if test.digest in tracking.learnt_from(champion.run_id):
+        note = f"{verdict.reason}; {name} learnt from this month, so its error is too low here"
+        return verdict.model_copy(update={"reason": note})
+    return verdict

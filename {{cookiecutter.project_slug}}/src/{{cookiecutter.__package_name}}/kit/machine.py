@@ -1,0 +1,61 @@
+"""The base of Settings: variables and .env are read, and each fault is one line."""
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from dotenv import dotenv_values
+from pydantic import AfterValidator, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from .locations import refuse_password
+from .project import PACKAGE, ROOT
+
+PREFIX = f"{PACKAGE.upper()}_"
+ENV_FILE = ROOT / ".env"
+
+
+def _from_root(path: Path) -> Path:
+    return ROOT / path.expanduser()
+
+
+def _location(location: str) -> str:
+    return refuse_password(location) if "://" in location else str(_from_root(Path(location)))
+
+
+# A folder; and a folder or an address. What is relative is so to the project's folder.
+ProjectPath = Annotated[Path, AfterValidator(_from_root)]
+ProjectLocation = Annotated[str, AfterValidator(_location)]
+
+
+class MachineSettings(BaseSettings):
+    """Settings that <PACKAGE>_<NAME> gives, in the environment or in .env.
+
+    Raises ValueError, which names them, if some cannot be used or are misspelt.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=ENV_FILE, env_file_encoding="utf-8-sig", extra="ignore"
+    )
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            faults = [f"{_variable(fault['loc'][0])}: {fault['msg']}" for fault in error.errors()]
+            raise ValueError("; ".join(faults).replace("Value error, ", "")) from None
+        self._refuse_misspelt()
+
+    def _refuse_misspelt(self) -> None:
+        in_file = dotenv_values(ENV_FILE, encoding="utf-8-sig") if ENV_FILE.exists() else {}
+        known = {f"{PREFIX}{name}".upper() for name in type(self).model_fields}
+        for name in sorted({*os.environ, *in_file}):
+            if name.upper().startswith(PREFIX) and name.upper() not in known:
+                near = difflib.get_close_matches(name.upper(), known, 1, 0.5)
+                hint = f"did you mean {near[0]}?" if near else "see .env.example"
+                raise ValueError(f"{name}: no setting has this name; {hint}")
+
+
+def _variable(name: int | str) -> str:
+    return str(name) if str(name).isupper() else f"{PREFIX}{name}".upper()

@@ -1,0 +1,1 @@
+"""What makes a model: an edit here, or of the user's modules, makes checkpoints again."""

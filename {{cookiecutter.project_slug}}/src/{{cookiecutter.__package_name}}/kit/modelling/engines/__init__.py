@@ -1,0 +1,1 @@
+"""Engines that train XGBoost on more rows than memory holds; each module may be taken out."""

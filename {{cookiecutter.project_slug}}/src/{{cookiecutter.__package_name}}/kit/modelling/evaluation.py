@@ -1,0 +1,139 @@
+"""How good predictions are, and whether one model is better than another beyond noise."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel
+
+from ..files import replacing
+from . import months, parts
+from .contract import PROBLEM, TIME
+from .pipeline import importance, load
+from .problems import Floats
+
+# Chance that a model that is no better is promoted: of the interval's lower end, and of the test.
+LEVEL = 0.025
+RESAMPLES = 2_000
+# Sums over random blocks of rows stand for the rows: as good, and quick on millions of them.
+BLOCKS = 2_000
+# Below it a difference is one of rounding.
+SAME = 5e-6
+
+Metrics = dict[str, float]
+
+
+class Evaluation(BaseModel):
+    """How a model does on the test month, and what always says the mean (or the shares)."""
+
+    metrics: Metrics
+    baseline: Metrics
+    importance: dict[str, float]
+    predictions: Path
+
+
+class Verdict(BaseModel):
+    """Whether a challenger is to be promoted over its rival, and why, in a sentence."""
+
+    promoted: bool
+    reason: str
+    rival: str
+    rival_metrics: Metrics
+
+
+def evaluate(pipeline_path: Path, train: Sequence[Path], test: Path) -> Evaluation:
+    """Measure on the test month; what was predicted is written next to the pipeline."""
+    X, y = months.read([test])
+    actual, pipeline = y.to_numpy(), load(pipeline_path)
+    predicted = PROBLEM.predict(pipeline, X)
+    baseline = PROBLEM.baseline(*parts.target_counts(train), len(y))
+    tables = {"predicted": predicted, "baseline": baseline}
+    columns = [pd.DataFrame(values).add_prefix(name) for name, values in tables.items()]
+    path = pipeline_path.with_suffix(".predictions.parquet")
+    with replacing(path) as temporary:
+        pd.concat([X[[TIME]].assign(actual=actual), *columns], axis=1).to_parquet(temporary)
+    return Evaluation(
+        metrics=PROBLEM.metrics(actual, predicted),
+        baseline=PROBLEM.metrics(actual, baseline),
+        importance=importance(pipeline, X, actual),
+        predictions=path,
+    )
+
+
+def read_predictions(path: Path) -> tuple[pd.Series, Floats, Floats, Floats]:
+    """Return times, target, predictions and baseline as `evaluate` wrote them."""
+    table = pd.read_parquet(path)
+    found = [table.filter(regex=f"^{name}\\d+$").to_numpy() for name in ("predicted", "baseline")]
+    predicted, baseline = (values if PROBLEM.classes else values[:, 0] for values in found)
+    return table[TIME], table["actual"].to_numpy(), predicted, baseline
+
+
+def compare(
+    y: Floats, challenger: Floats, rival: Floats, rival_name: str, min_gain: float
+) -> Verdict:
+    """Compare two models by their predictions of the same rows.
+
+    The gain is the share of the rival's error that the challenger saves. To be promoted it has to
+    reach `min_gain` (a new seed alone moves the error by a few tenths of a percent), the 95%
+    interval of a paired bootstrap (Efron and Tibshirani 1993, ch. 13) has to lie above zero, and
+    a paired randomization test (Fisher 1935), which holds its level with few rows too, has to
+    agree. Both take the rows as independent of each other.
+    """
+    losses = PROBLEM.losses(y, challenger), PROBLEM.losses(y, rival)
+    low, gain, high = _gain_interval(*losses)
+    label = PROBLEM.error_label
+    if not gain >= min_gain:  # nor if it is not a number
+        why = f"less than the gain of {min_gain:.1%} that is asked for"
+    elif not (low > 0 and _chance(*losses) <= LEVEL):
+        why = "which may be noise"
+    else:
+        why = "beyond noise"
+    error = PROBLEM.metrics(y, challenger)[PROBLEM.main]
+    unit = f" {PROBLEM.unit}".rstrip()
+    measured = f"test {label} {error:.4g}{unit}, {_difference(low, gain, high, rival_name)}"
+    return Verdict(
+        promoted=why == "beyond noise",
+        reason=f"{measured}, {why}",
+        rival=rival_name,
+        rival_metrics=PROBLEM.metrics(y, rival),
+    )
+
+
+def _difference(low: float, gain: float, high: float, rival: str) -> str:
+    if abs(gain) < SAME:
+        return f"the same as {rival}"
+    if not gain > 0:
+        low, high = -high, -low
+    side = "below" if gain > 0 else "above"
+    return f"{abs(gain):.1%} {side} {rival} (95% CI {100 * low:.1f} to {high:.1%})"
+
+
+def _gain_interval(challenger: Floats, rival: Floats) -> tuple[float, float, float]:
+    """Return the low, observed and high gain in error, from the losses of the same rows."""
+    rng = np.random.default_rng(0)
+    sums = _blocks(rng, challenger, rival)
+    blocks = sums.shape[1]
+    weights = rng.multinomial(blocks, np.full(blocks, 1 / blocks), RESAMPLES)
+    drawn = weights @ sums.T
+    with np.errstate(invalid="ignore", divide="ignore"):  # a rival without any error
+        gains = 1 - PROBLEM.error(drawn[:, 0] / drawn[:, 1])
+        observed = 1 - PROBLEM.error(sums[0].sum() / sums[1].sum())
+        low, high = np.quantile(gains, [LEVEL, 1 - LEVEL])
+    return float(low), float(observed), float(high)
+
+
+def _chance(challenger: Floats, rival: Floats) -> float:
+    """Return how often a swap of the models in random rows leaves as large a difference."""
+    rng = np.random.default_rng(1)
+    difference = np.diff(_blocks(rng, challenger, rival), axis=0)[0]
+    signs = rng.choice([-1.0, 1.0], (RESAMPLES, len(difference)))
+    larger = np.count_nonzero(signs @ difference >= difference.sum() * (1 - 1e-12))
+    return (larger + 1) / (RESAMPLES + 1)
+
+
+def _blocks(rng: np.random.Generator, *losses: Floats) -> Any:
+    count = min(BLOCKS, len(losses[0]))
+    block = rng.permutation(len(losses[0])) % count
+    return np.stack([np.bincount(block, loss, count) for loss in losses])

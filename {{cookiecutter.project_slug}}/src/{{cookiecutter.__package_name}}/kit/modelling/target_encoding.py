@@ -1,0 +1,199 @@
+"""Learnt means of categories, out of fold: a target encoder made of sums, so that it streams."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+
+Floats = NDArray[np.float64]
+Features = NDArray[np.float32]
+# What encodes a batch, whose first row has this number among all.
+Encode = Callable[[pd.DataFrame, int], Features]
+# Above it, floats of 32 bits miss whole numbers.
+LARGEST_FLOAT32 = 2**24
+
+
+class GroupMeans(TransformerMixin, BaseEstimator):
+    """Replace each category by the mean target of its rows, and their mean target per `per`.
+
+    Means are shrunk towards the overall mean by `prior_rows` rows (Micci-Barreca 2001); a category
+    that was never seen, or is missing, counts as one of its own. Learn with `fit_transform`: it
+    gives each row the means of the other folds' rows, so that no row sees its own target.
+
+    Parameters: `groups` names the features that hold categories, whole numbers or texts; `per` the
+    feature to divide by, or None; with `classes` above 2, each class has a mean, its share.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[str] = (),
+        per: str | None = None,
+        classes: int = 0,
+        prior_rows: float = 1.0,
+        folds: int = 5,
+    ) -> None:
+        self.groups = groups
+        self.per = per
+        self.classes = classes
+        self.prior_rows = prior_rows
+        self.folds = folds
+
+    def fit(self, X: pd.DataFrame, y: Any) -> Self:
+        """Learn from features X of shape (n, features) and target y of shape (n,)."""
+        return self.start().add(X, y).finish()
+
+    def fit_transform(self, X: pd.DataFrame, y: Any) -> Features:
+        """Learn, and give the rows the means of the other folds."""
+        encoded = self.start().add(X, y).out_of_fold()(X, 0)
+        self.finish()
+        return encoded
+
+    def transform(self, X: pd.DataFrame) -> Features:
+        """Give rows the means that were learnt, in the order of `get_feature_names_out`."""
+        return self._append(X, [self.means_[name][:, self._codes(X, name)] for name in self.groups])
+
+    def get_feature_names_out(self, _: Any = None) -> list[str]:
+        """Return the names of the columns that `transform` gives."""
+        many = self.classes > 2  # noqa: PLR2004 two classes are one number
+        means = [f"share_{i}" for i in range(self.classes)] if many else ["mean"]
+        means += ["per"] if self.per else []
+        return [*self.numbers_, *(f"{name}_{mean}" for name in self.groups for mean in means)]
+
+    def start(self) -> Self:
+        """Begin to learn in batches: start, add each of them, finish."""
+        self.levels_: dict[str, Any] = {}
+        self.sums_: dict[str, Floats] = {}
+        return self
+
+    def add(self, X: pd.DataFrame, y: Any, first_row: int = 0) -> Self:
+        """Learn from a batch, whose rows are numbered from `first_row` on among all."""
+        fold = self._fold(first_row, len(X))
+        values = self._values(X, np.asarray(y, dtype=float))
+        for name in self.groups:
+            levels = _levels(X, name)[1]
+            self._grow(name, levels, len(values))
+            sums = self.sums_[name]
+            cells = fold * sums.shape[2] + self._codes(X, name)
+            for i, value in enumerate(values):
+                sums[i] += np.bincount(cells, value, sums[i].size).reshape(sums[i].shape)
+        self.numbers_ = [str(name) for name in X.columns if name not in self.groups]
+        return self
+
+    def merge(self, other: "GroupMeans") -> Self:
+        """Learn what another one learnt from other batches."""
+        for name, sums in other.sums_.items():
+            self._grow(name, other.levels_[name], len(sums))
+            places = np.append(0, np.searchsorted(self.levels_[name], other.levels_[name]) + 1)
+            self.sums_[name][..., places] += sums
+        self.numbers_ = other.numbers_
+        return self
+
+    def out_of_fold(self) -> Encode:
+        """Return what gives batches that were added the means of the other folds.
+
+        To be called before `finish`.
+        """
+        others = {}
+        for name, sums in self.sums_.items():
+            rest = sums.sum(axis=1, keepdims=True) - sums
+            others[name] = self._means(rest, rest.sum(axis=2, keepdims=True))
+
+        def encode(X: pd.DataFrame, first_row: int) -> Features:
+            fold = self._fold(first_row, len(X))
+            return self._append(X, [others[name][:, fold, self._codes(X, name)] for name in others])
+
+        return encode
+
+    def finish(self) -> Self:
+        """End learning in batches."""
+        self.means_ = {}
+        for name, folds in self.sums_.items():
+            sums = folds.sum(axis=1)
+            self.means_[name] = self._means(sums, sums.sum(axis=1, keepdims=True))
+        del self.sums_
+        return self
+
+    def _grow(self, name: str, levels: Any, statistics: int) -> None:
+        """Make room for categories; they stay sorted, and place 0 is for what is none of them."""
+        old = self.levels_.get(name, levels[:0])
+        if old.dtype.kind != levels.dtype.kind and len(old) and len(levels):
+            raise ValueError(f"group '{name}' holds numbers and texts; make them one of both")
+        merged = np.union1d(old, levels) if len(old) and len(levels) else np.unique(levels)
+        merged = merged if len(levels) else old
+        if name in self.sums_ and len(merged) == len(old):
+            return
+        sums = np.zeros((statistics, self.folds, len(merged) + 1))
+        if name in self.sums_:
+            sums[..., np.append(0, np.searchsorted(merged, old) + 1)] = self.sums_[name]
+        self.levels_[name], self.sums_[name] = merged, sums
+
+    def _codes(self, X: pd.DataFrame, name: str) -> NDArray[np.int64]:
+        codes, found = _levels(X, name)
+        known = self.levels_[name]
+        if not len(known) or known.dtype.kind != found.dtype.kind:
+            return np.zeros(len(X), np.int64)
+        places = np.minimum(np.searchsorted(known, found), len(known) - 1)
+        # The last one is for missing values, which have the code -1.
+        return np.append(np.where(known[places] == found, places + 1, 0), 0)[codes]
+
+    def _fold(self, first_row: int, rows: int) -> NDArray[np.int64]:
+        return np.arange(first_row, first_row + rows) % self.folds
+
+    def _values(self, X: pd.DataFrame, y: Floats) -> list[Floats]:
+        """Return what is summed: rows, targets; the same where `per` is known, and `per`."""
+        many = self.classes > 2  # noqa: PLR2004
+        targets = [(y == i).astype(float) for i in range(self.classes)] if many else [y]
+        if self.per is None:
+            return [np.ones(len(y)), *targets]
+        per = X[self.per].to_numpy(float)
+        known = ~np.isnan(per)
+        return [np.ones(len(y)), y, known.astype(float), y * known, np.where(known, per, 0)]
+
+    def _means(self, sums: Floats, totals: Floats) -> Features:
+        """Turn sums (statistic, ..., n) of categories, and of all of them, into shrunk means."""
+        prior, targets = self.prior_rows, slice(1, 2) if self.per else slice(1, None)
+        # With so few rows that a fold has no others, nothing is learnt: 0.
+        overall = totals[targets] / np.maximum(totals[:1], 1)
+        means = [*(sums[targets] + prior * overall) / (sums[:1] + prior)]
+        if self.per:
+            mean = totals[3:] / np.maximum(totals[2], 1)
+            units = sums[4] + prior * mean[1]
+            means.append((sums[3] + prior * mean[0]) / np.where(units == 0, np.nan, units))
+        return np.stack(means).astype(np.float32)
+
+    def _append(self, X: pd.DataFrame, encoded: list[Features]) -> Features:
+        columns = [_number(X, name) for name in self.numbers_]
+        columns += [column for means in encoded for column in means]
+        # Row by row in memory, as XGBoost reads it.
+        appended = np.empty((len(X), len(columns)), np.float32)
+        for i, column in enumerate(columns):
+            appended[:, i] = column
+        return appended
+
+
+def _number(X: pd.DataFrame, name: str) -> Any:
+    try:
+        values = X[name].to_numpy(np.float32, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        problem = f"feature '{name}' is no number ({error})"
+        raise ValueError(f"{problem}; make it one, or name it in GROUPS") from None
+    if np.isinf(values).any():
+        raise ValueError(f"feature '{name}' is infinite in some rows; make it a number or null")
+    return values
+
+
+def _levels(X: pd.DataFrame, name: str) -> tuple[NDArray[np.int64], Any]:
+    """Return for each row the position of its category, -1 for none, and the categories."""
+    column = X[name]
+    codes, found = pd.factorize(column)
+    if not pd.api.types.is_numeric_dtype(found.dtype):
+        return codes, np.asarray(found, str)
+    numbers = np.asarray(found, np.float64 if found.dtype.kind == "f" else np.int64)
+    if not (numbers % 1 == 0).all():  # nor is infinity
+        raise ValueError(f"group '{name}' holds {numbers[0]}; use whole numbers or texts")
+    if column.dtype == np.float32 and (np.abs(numbers) > LARGEST_FLOAT32).any():
+        raise ValueError(f"group '{name}' is float32, which joins large numbers; use integers")
+    return codes, numbers.astype(np.int64)

@@ -1,0 +1,194 @@
+"""Compare a raw month with what a model learnt from, batch by batch."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from pathlib import Path
+
+import pandas as pd
+from pydantic import BaseModel
+
+from ..settings import Settings
+from . import registry
+from .drift import (
+    Counts,
+    Judgement,
+    Limits,
+    Reference,
+    judge,
+    make_bins,
+    noise,
+    noise_of_rise,
+    psi,
+)
+from .files import file_digest
+from .locations import DataError
+from .modelling.contract import (
+    GROUPS,
+    INPUTS,
+    LABELS,
+    PROBLEM,
+    SCHEMA,
+    SEASONAL,
+    TARGET,
+    TIME,
+    clean,
+    drop,
+    input_faults,
+)
+from .modelling.parquet import RawMonth
+from .modelling.parts import sample_features
+from .registry import Champion
+from .saved_model import Model
+from .tracking import REFERENCE, document
+
+# Rows in memory at a time.
+ROWS = 100_000
+
+
+class Finding(BaseModel):
+    """A feature's PSI, or the share by which the error rose; and whether that is too much."""
+
+    value: float
+    judgement: Judgement
+
+
+class Inspection(BaseModel):
+    """What was found in the usable rows of a month; `error` is None without labels."""
+
+    period: str
+    digest: str
+    rows: int
+    findings: dict[str, Finding]
+    error: float | None
+    test_error: float
+
+    @property
+    def verdict(self) -> Judgement:
+        """The worst of the findings."""
+        judgements = [finding.judgement for finding in self.findings.values()]
+        return max(judgements, key=["ok", "warn", "fail"].index)
+
+    @property
+    def summary(self) -> str:
+        """The verdict, and the findings that led to it."""
+        of = [name for name, found in self.findings.items() if found.judgement == self.verdict]
+        return self.verdict if self.verdict == "ok" else f"{self.verdict} ({', '.join(of)})"
+
+
+def make_reference(paths: Sequence[Path]) -> Reference:
+    """Make the bins of cleaned months, from rows at even distances."""
+    features = sample_features(paths).items()
+    bins = {str(name): make_bins(values, name in GROUPS) for name, values in features}
+    return Reference(features=bins)
+
+
+def inspect_with_champion(raw: Path, source: str, champion: Champion) -> Inspection:
+    """Judge a raw month by the champion, with the limits of Settings."""
+    settings = Settings()
+    main = f"test_{PROBLEM.main}"
+    if main not in champion.metrics:
+        problem = f"version {champion.version}: its MLflow run has no {main}"
+        raise ValueError(f"{problem}; promote another version, or train again")
+    reference = Reference.model_validate(document(champion.run_id, REFERENCE))
+    with registry.load(champion.version) as model:
+        return inspect(
+            raw,
+            source,
+            reference,
+            model,
+            test_error=champion.metrics[main],
+            psi_limits=(settings.drift_warn, settings.drift_fail),
+            error_limits=(settings.error_warn, settings.error_fail),
+        )
+
+
+def inspect(
+    raw: Path,
+    source: str,
+    reference: Reference,
+    model: Model,
+    test_error: float,
+    psi_limits: Limits,
+    error_limits: Limits,
+) -> Inspection:
+    """Judge a raw month: the drift of its features, and the model's error if it has labels.
+
+    Raises DataError where the month cannot be used.
+    """
+    with RawMonth(raw, source, INPUTS) as month:
+        period = month.period(TIME)
+        labelled = set(LABELS) <= set(month.names)
+    with RawMonth(raw, source, SCHEMA if labelled else INPUTS) as month:
+        sums = _sum(_usable(month, period), reference, model)
+    if not sums.rows:
+        raise DataError(f"{source}: has no usable rows; score it to see why")
+    findings = {}
+    for name, found in sums.counts.items():
+        expected = reference.features[name].array
+        value = psi(expected, found)
+        limits = (inf, inf) if name in SEASONAL else psi_limits
+        judgement = judge(value, limits, noise(expected, found))
+        findings[name] = Finding(value=value, judgement=judgement)
+    error = None
+    if sums.labelled:
+        error = float(PROBLEM.error(sums.losses / sums.labelled))
+        findings[PROBLEM.error_label] = _rise(error, sums, test_error, error_limits)
+    return Inspection(
+        period=period,
+        digest=file_digest(raw),
+        rows=sums.rows,
+        findings=findings,
+        error=error,
+        test_error=test_error,
+    )
+
+
+@dataclass
+class _Sums:
+    """Rows, rows by feature and bin, and of those with a label the losses and their squares."""
+
+    rows: int = 0
+    counts: dict[str, Counts] = field(default_factory=dict)
+    labelled: int = 0
+    losses: float = 0
+    squares: float = 0
+
+
+def _rise(error: float, sums: _Sums, test_error: float, limits: Limits) -> Finding:
+    rise = error / test_error - 1
+    chance = noise_of_rise(sums.losses, sums.squares, sums.labelled, test_error, PROBLEM.power)
+    return Finding(value=rise, judgement=judge(rise, limits, chance))
+
+
+def _sum(
+    parts: Iterable[tuple[pd.DataFrame, pd.Series | None]], reference: Reference, model: Model
+) -> _Sums:
+    sums = _Sums()
+    for X, y in parts:
+        if not len(X):
+            continue
+        sums.rows += len(X)
+        for name, values in model.features(X).items():
+            bins = reference.features.get(str(name))
+            if bins:
+                sums.counts[str(name)] = sums.counts.get(str(name), 0) + bins.count(values)
+        if y is not None:
+            losses = PROBLEM.losses(y.to_numpy(), model.predict(X))
+            sums.labelled += len(X)
+            sums.losses += float(losses.sum())
+            sums.squares += float((losses**2).sum())
+    return sums
+
+
+def _usable(month: RawMonth, period: str) -> Iterator[tuple[pd.DataFrame, pd.Series | None]]:
+    """Yield the rows that training would take, with their target; without labels, all usable."""
+    for batch in month.batches(rows=ROWS):
+        rows = batch.to_pandas()
+        known = rows.reindex(columns=[*LABELS]).notna().all(axis=1)
+        if known.any():
+            kept, _ = clean(rows[known], period)
+            yield kept[INPUTS.names], kept[TARGET]
+        if not known.all():
+            rest = rows.loc[~known, INPUTS.names]
+            yield drop(rest, input_faults(rest, period))[0], None

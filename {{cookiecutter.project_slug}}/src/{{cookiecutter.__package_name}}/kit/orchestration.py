@@ -1,0 +1,84 @@
+"""What tasks and flows share: which failures are tried again, caching by content, taking turns."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import Task, get_run_logger
+from prefect.blocks.system import Secret
+from prefect.cache_policies import CacheKeyFnPolicy
+from prefect.context import TaskRunContext
+from prefect.runtime import task_run
+
+from ..settings import Settings
+from .files import CODE, file_digest, text_digest
+from .locations import file_name
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def is_retryable(_task: Any, _run: Any, state: Any) -> bool:
+    """Return whether to try again: a network may recover; bad data or a bug will not."""
+    return not isinstance(state.data, ValueError | TypeError | LookupError | AttributeError)
+
+
+def is_lost_worker(_task: Any, _run: Any, state: Any) -> bool:
+    """Return whether workers of a cluster were lost: another try has the others, or new ones."""
+    return isinstance(state.data, ConnectionError)
+
+
+def _content_key(context: TaskRunContext, arguments: dict[str, Any]) -> str:
+    read = [
+        file_digest(value) if isinstance(value, Path) and value.is_file() else repr(value)
+        for value in arguments.values()
+    ]
+    return text_digest("\n".join([context.task.task_key, CODE, *read]))
+
+
+# For tasks that make a checkpoint: cached by what they read and by the code that makes models.
+BY_CONTENT = CacheKeyFnPolicy(cache_key_fn=_content_key)
+
+
+def checkpoint(task: Task[P, R], *args: P.args, **options: P.kwargs) -> R:
+    """Call a cached task; again without the cache if the file that it made is gone."""
+    made = task(*args, **options)
+    path = Path(str(getattr(made, "path", made)))
+    return made if path.exists() else task.with_options(refresh_cache=True)(*args, **options)
+
+
+def name_with_file() -> str:
+    """Return a task run's name such as "clean trips_2024-01.parquet"."""
+    return f"{task_run.task_name} {file_name(task_run.parameters['location'])}"
+
+
+@contextmanager
+def one_at_a_time(what: str) -> Iterator[None]:
+    """Wait for any other training or search with this state folder.
+
+    Two trainings would race for the champion, two searches make each trial twice. The operating
+    system ends the lock with its process, however that ends.
+    """
+    from filelock import FileLock, Timeout
+
+    path = Settings().checkpoint_dir / f"{what}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        get_run_logger().info(f"Another {what} is at work; this one waits for its end")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def unlock_database() -> None:
+    """Give libpq the password that a Prefect Secret block keeps, if Settings name one."""
+    if name := Settings().database_secret:
+        block: Any = Secret.load(name)
+        os.environ["PGPASSWORD"] = block.get()

@@ -1,0 +1,126 @@
+"""The platform on one machine: servers, deployments and a worker in one terminal."""
+
+import os
+import shlex
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from http.client import HTTPException
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+from honcho.manager import Manager
+from honcho.printer import Message, Printer
+
+from ..settings import Settings
+from .deployment import api_url, deploy, worker
+from .project import PACKAGE, ROOT
+
+PYTHON = [sys.executable, "-m"]
+MLFLOW_URL = "http://127.0.0.1:5000"
+LOOPBACK = {"127.0.0.1", "localhost"}
+# The variable with the server's address if neither .env nor a profile names one.
+DEFAULT = "DEFAULT_PREFECT_API_URL"
+# Seconds that the servers may take to start.
+PATIENCE = 180
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server of the platform: used if it runs already, else started here."""
+
+    name: str
+    setting: str
+    url: str
+    healthy: bytes
+    program: list[str]
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The host and the port. Raises ValueError if the URL has none."""
+        with suppress(ValueError):  # of a port that is no number
+            parts = urlsplit(self.url)
+            if parts.scheme in {"http", "https"} and parts.hostname:
+                return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+        raise ValueError(f"{self.setting}: {self.url} is no server; give one as http://host:port")
+
+    def runs(self) -> bool:
+        """Return whether it runs; one on another machine is somebody else's to start."""
+        if self.address[0] not in LOOPBACK:
+            return True
+        with suppress(OSError, HTTPException), urlopen(f"{self.url}/health", timeout=5) as answer:
+            return bool(answer.read() == self.healthy)
+        return False
+
+    def command(self) -> str:
+        """Return what starts it. Raises ValueError if another program has its port."""
+        host, port = self.address
+        try:
+            socket.create_server((host, port)).close()
+        except OSError as error:
+            reason = f"{self.name}: port {port} of {host}: {error.strerror}"
+            raise ValueError(f"{reason}; set {self.setting} to another address") from error
+        return shlex.join([*self.program, "--host", host, "--port", str(port)])
+
+
+class Announcer(Printer):
+    """Prints each part's lines after its name, and the addresses once the worker works."""
+
+    def __init__(self, announcement: str) -> None:
+        super().__init__(sys.stdout, colour="NO_COLOR" not in os.environ)
+        self.announcement = announcement
+
+    def write(self, message: Message) -> None:
+        """Print the lines of a message."""
+        super().write(message)
+        if message.name == "worker" and b"started!" in message.data:
+            super().write(message._replace(name="up", data=self.announcement))
+
+
+def up() -> None:
+    """Run servers, deployments and a worker in this terminal, until Ctrl-C."""
+    servers = _servers(api_url() or os.environ[DEFAULT])
+    addresses = ", ".join(f"{server.name} {server.url.removesuffix('/api')}" for server in servers)
+    manager = Manager(Announcer(f"Everything is healthy: {addresses}"))
+    env = os.environ | {server.setting: server.url for server in servers}
+    # Without its job runners MLflow takes 0.4 GB instead of 2.
+    env |= {"PYTHONUNBUFFERED": "1", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    for server in servers:
+        if server.runs():
+            print(f"{server.name} runs already: {server.url}")
+        else:
+            manager.add_process(server.name, server.command(), env=env, cwd=ROOT)
+    manager.add_process("worker", shlex.join([*PYTHON, PACKAGE, "work"]), env=env, cwd=ROOT)
+    if hasattr(signal, "SIGHUP"):  # the terminal was closed
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    manager.loop()
+    sys.exit(manager.returncode)
+
+
+def work() -> None:
+    """Wait for the servers, deploy, and be the worker: the last part of `up`."""
+    servers = _servers(api_url() or "")
+    end = time.monotonic() + PATIENCE
+    while not all(server.runs() for server in servers):
+        if time.monotonic() > end:
+            raise ValueError(f"servers: not healthy after {PATIENCE} seconds; see their lines")
+        time.sleep(0.2)
+    deploy()
+    worker()
+
+
+def _servers(prefect_url: str) -> list[Server]:
+    settings = Settings()
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    store = ["--backend-store-uri", f"sqlite:///{settings.state_dir / 'mlflow.db'}"]
+    store += ["--artifacts-destination", str(settings.state_dir / "mlartifacts")]
+    prefect = [*PYTHON, "prefect", "server", "start"]
+    mlflow = [*PYTHON, "mlflow", "server", "--workers", "1", *store]
+    mlflow_url = settings.mlflow_tracking_uri or MLFLOW_URL
+    return [
+        Server("prefect", "PREFECT_API_URL", prefect_url, b"true", prefect),
+        Server("mlflow", "MLFLOW_TRACKING_URI", mlflow_url, b"OK", mlflow),
+    ]

@@ -1,0 +1,95 @@
+"""Plots of a training."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from .modelling.contract import NOUN, PROBLEM, TARGET
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+# Two colours that everybody can tell apart, in print too (Okabe and Ito 2008).
+BLUE, ORANGE = "#0072B2", "#D55E00"
+TOP_FEATURES = 20
+LONGEST_NAME = 40
+UNIT = f" ({PROBLEM.unit})" if PROBLEM.unit else ""
+
+
+def training_plots(
+    times: "pd.Series", actual: Any, predicted: Any, importance: Mapping[str, float]
+) -> dict[str, Figure]:
+    """Draw the plots of a training, by name, from the test rows."""
+    if PROBLEM.classes:
+        from .plots_of_classes import class_plots
+
+        plots = class_plots(actual, predicted)
+    else:
+        plots = {
+            "actual_vs_predicted": _actual_vs_predicted(actual, predicted),
+            "residuals_by_hour": _residuals_by_hour(times.dt.hour.to_numpy(), predicted - actual),
+        }
+    return plots | {"importance": _importance(importance)}
+
+
+def _actual_vs_predicted(actual: Any, predicted: Any) -> Figure:
+    figure, axes = make_figure(6.6, 5.6, left=0.12)
+    limits = float(min(0, actual.min(), predicted.min())), float(max(actual.max(), predicted.max()))
+    cells = axes.hexbin(
+        actual, predicted, gridsize=60, extent=(*limits, *limits), bins="log", cmap="cividis_r"
+    )
+    axes.plot(limits, limits, color=ORANGE, linewidth=1.5, label="exact prediction")
+    axes.set(
+        title=f"Predicted against actual {TARGET}, test month",
+        xlabel=f"Actual {TARGET}{UNIT}",
+        ylabel=f"Predicted {TARGET}{UNIT}",
+        xlim=limits,
+        ylim=limits,
+        aspect="equal",
+    )
+    axes.legend(loc="upper left")
+    figure.colorbar(
+        cells, shrink=0.8, label=f"{NOUN.capitalize()} per cell (log scale)", format="{x:,.0f}"
+    )
+    return figure
+
+
+def _residuals_by_hour(hours: Any, residuals: Any) -> Figure:
+    figure, axes = make_figure(7, 4.2, left=0.12)
+    present = np.unique(hours)
+    low, middle, high = np.array(
+        [np.percentile(residuals[hours == hour], [10, 50, 90]) for hour in present]
+    ).T
+    axes.fill_between(present, low, high, color=BLUE, alpha=0.25, label="10th to 90th percentile")
+    axes.plot(present, middle, color=BLUE, marker="o", markersize=4, label="median")
+    axes.axhline(0, color=ORANGE, linewidth=1.5, label="exact prediction")
+    axes.margins(y=0.15)  # room for the legend
+    axes.set(
+        title="Residuals by hour of the day, test month",
+        xlabel="Hour of the day",
+        ylabel=f"Predicted minus actual{UNIT}",
+        xticks=range(0, 24, 3),
+    )
+    axes.legend(loc="upper center", ncols=3)
+    return figure
+
+
+def _importance(importance: Mapping[str, float]) -> Figure:
+    # Names may be long; only a layout engine knows how long.
+    ordered = sorted(importance.items(), key=lambda item: item[1])[-TOP_FEATURES:]
+    figure = Figure(figsize=(6.4, 1 + 0.25 * max(4, len(ordered))), layout="constrained")
+    axes = figure.add_subplot()
+    names = [name[:LONGEST_NAME] for name, _ in ordered]
+    axes.barh(names, [100 * share for _, share in ordered], color=BLUE)
+    axes.set(title="Feature importance", xlabel="Share (%)")
+    return figure
+
+
+def make_figure(width: float, height: float, left: float) -> tuple[Figure, "Axes"]:
+    """Make a figure, in inches, with fixed margins: a layout engine takes longer than drawing."""
+    figure = Figure(figsize=(width, height))
+    figure.subplots_adjust(left=left, right=0.97, bottom=0.6 / height, top=1 - 0.45 / height)
+    return figure, figure.add_subplot()

@@ -1,0 +1,96 @@
+"""Predict a month batch by batch, so that its size does not matter."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel
+
+from .files import replacing
+from .locations import DataError, file_name
+from .modelling.contract import INPUTS, PROBLEM, TIME, input_faults
+from .modelling.parquet import RawMonth
+from .saved_model import Model
+
+# Rows in memory at a time.
+ROWS = 100_000
+
+
+class Scores(BaseModel):
+    """A scored month: where its predictions lie, and why rows have none."""
+
+    source: str
+    path: Path
+    rows: int
+    scored: int
+    rejected: dict[str, int]
+
+
+def check_names(sources: Sequence[str]) -> None:
+    """Raise DataError if the predictions of two months would be one file."""
+    # Next to trips.parquet lies trips.rejected.parquet.
+    stems = (Path(file_name(source)).stem.removesuffix(".rejected") for source in sources)
+    names = Counter(f"{stem}.parquet" for stem in stems)
+    if names.total() > len(names):
+        [(name, count)] = names.most_common(1)
+        raise DataError(f"{name}: {count} of the months are called so; score them one at a time")
+
+
+def score_month(
+    raw: Path, source: str, model: Model, folder: Path, about: Mapping[str, str]
+) -> Scores:
+    """Predict a raw month to a parquet file in `folder` that has `about` in its metadata.
+
+    Rows that cannot be predicted go to a second file, with the reason; `row` counts the rows of
+    the raw month from 0. Raises DataError where the month cannot be used; then no file is left.
+    """
+    path = folder / f"{Path(file_name(source)).stem}.parquet"
+    row, rejected = 0, Counter[str]()
+    with (
+        RawMonth(raw, source, INPUTS) as month,
+        replacing(path.with_suffix(".rejected.parquet")) as aside,
+        replacing(path) as temporary,
+        pq.ParquetWriter(aside, _schema({"reason": pa.string()}, about)) as rest,
+        pq.ParquetWriter(temporary, _schema(_prediction_types(), about)) as scores,
+    ):
+        period = month.period(TIME)
+        for batch in month.batches(f"Scoring {period}", ROWS):
+            numbered = batch.add_column(0, "row", pa.array(np.arange(row, row + len(batch))))
+            reason = _first_fault(batch, period)
+            good, bad = (numbered.filter(pa.array(mask)) for mask in (reason == "", reason != ""))
+            if len(good):
+                predicted = model.predict(good.select(INPUTS.names).to_pandas())
+                _append(scores, good, *PROBLEM.columns(predicted).values())
+            _append(rest, bad, reason[reason != ""])
+            rejected.update(reason[reason != ""].tolist())
+            row += len(batch)
+    scored = row - rejected.total()
+    return Scores(source=source, path=path, rows=row, scored=scored, rejected=dict(rejected))
+
+
+def _prediction_types() -> dict[str, pa.DataType]:
+    shape = (0, len(PROBLEM.classes)) if PROBLEM.classes else 0
+    columns = PROBLEM.columns(np.zeros(shape)).items()
+    return {name: pa.array(values).type for name, values in columns}
+
+
+def _first_fault(batch: pa.RecordBatch, period: str) -> Any:
+    """Return the reason not to predict a row, or "", of shape (n,)."""
+    faults = input_faults(batch.to_pandas(), period)
+    return np.select([*faults.values()], [*faults], "")
+
+
+def _append(writer: pq.ParquetWriter, batch: pa.RecordBatch, *more: Any) -> None:
+    kinds = writer.schema.types[-len(more) :]
+    columns = [pa.array(values, kind) for values, kind in zip(more, kinds, strict=True)]
+    arrays = [*batch.columns, *columns]
+    writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=writer.schema))
+
+
+def _schema(more: Mapping[str, pa.DataType], about: Mapping[str, str]) -> pa.Schema:
+    fields = [pa.field("row", pa.int64()), *INPUTS, *(pa.field(n, t) for n, t in more.items())]
+    return pa.schema(fields, metadata=dict(about))

@@ -1,0 +1,106 @@
+"""The registered model: its versions, and the champion among them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+
+from pydantic import BaseModel
+
+from . import saved_model
+from .project import PROJECT
+from .tracking import connect
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+# A version's tag, written last: a training that was cut off before is not counted.
+TESTED_ON = "tested_on"
+
+
+class Champion(BaseModel):
+    """The version of the registered model that is in use."""
+
+    version: int
+    run_id: str
+    metrics: dict[str, float]
+
+
+def register(run_id: str) -> int:
+    """Make the model of an MLflow run the newest version, with the alias challenger."""
+    from mlflow.exceptions import MlflowException
+
+    client = connect()
+    try:
+        client.create_registered_model(PROJECT)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    outputs = client.get_run(run_id).outputs
+    if not outputs:
+        raise ValueError(f"MLflow run {run_id}: holds no model; train again")
+    model = outputs.model_outputs[0].model_id
+    made = client.create_model_version(PROJECT, f"models:/{model}", run_id, model_id=model)
+    client.set_registered_model_alias(PROJECT, CHALLENGER, made.version)
+    return int(made.version)
+
+
+def champion() -> Champion | None:
+    """Return the version with the alias champion, or None."""
+    from mlflow.exceptions import MlflowException
+
+    client = connect()
+    try:
+        found = client.get_model_version_by_alias(PROJECT, CHAMPION)
+    except MlflowException as error:
+        # A model without the alias answers the one, a missing model the other.
+        if error.error_code in {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"}:
+            return None
+        raise
+    run_id = str(found.run_id)
+    return Champion(version=int(found.version), run_id=run_id, metrics=metrics_of(run_id))
+
+
+def the_champion() -> Champion:
+    """Return the champion; ValueError if there is none."""
+    found = champion()
+    if not found:
+        raise ValueError(f"{PROJECT}: has no champion yet; train one: uv run poe train")
+    return found
+
+
+@contextmanager
+def load(version: int) -> Iterator[saved_model.Model]:
+    """Give the model of a version, run by the code that it was logged with."""
+    import mlflow
+
+    connect()
+    with TemporaryDirectory() as folder:
+        path = mlflow.artifacts.download_artifacts(f"models:/{PROJECT}/{version}", dst_path=folder)
+        with saved_model.load(path, f"version {version}") as model:
+            yield model
+
+
+def set_verdict(version: int, verdict: str, digest: str) -> None:
+    """Write on a version how its comparison ended, on the month with this digest."""
+    for tag, value in {"verdict": verdict, TESTED_ON: digest}.items():
+        connect().set_model_version_tag(PROJECT, str(version), tag, value)
+
+
+def tested_on(digest: str) -> int | None:
+    """Return the newest version that was compared on the month with this digest."""
+    found = connect().search_model_versions(
+        f"name='{PROJECT}' AND tags.{TESTED_ON} = '{digest}'",
+        max_results=1,
+        order_by=["version_number DESC"],
+    )
+    return int(found[0].version) if found else None
+
+
+def metrics_of(run_id: str) -> dict[str, float]:
+    """Return the metrics of an MLflow run; none if somebody deleted it."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return dict(connect().get_run(run_id).data.metrics)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return {}  # the model is still there
+        raise

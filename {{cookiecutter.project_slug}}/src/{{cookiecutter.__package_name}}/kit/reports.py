@@ -1,0 +1,105 @@
+"""What people read of a training, and of a month: reports in markdown."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from pydantic import BaseModel
+
+from .locations import name_in
+from .modelling.contract import NOUN, PROBLEM
+from .modelling.evaluation import Evaluation, Metrics, Verdict
+from .modelling.months import Month
+from .monitoring import Inspection
+
+TOP_FEATURES = 10
+# Metrics that have the target's unit.
+WITH_UNIT = ("rmse", "mae")
+
+
+def training_report(
+    evaluation: Evaluation,
+    verdict: Verdict,
+    version: int,
+    train: Sequence[Month],
+    test: Month,
+    params: BaseModel,
+    run: str,
+) -> str:
+    """Write the markdown report of a training."""
+    scores = {
+        f"version {version} (challenger)": evaluation.metrics,
+        verdict.rival: verdict.rival_metrics,
+        PROBLEM.baseline_name: evaluation.baseline,
+    }
+    outcome = "promoted to champion" if verdict.promoted else "not promoted"
+    top = sorted(evaluation.importance.items(), key=lambda item: -item[1])[:TOP_FEATURES]
+    main = f"{_figure(evaluation.metrics, PROBLEM.main)} {PROBLEM.unit}".rstrip()
+    return "\n\n".join(
+        [
+            f"# {PROBLEM.error_label} {main}: version {version} {outcome}",
+            f"{verdict.reason[:1].upper()}{verdict.reason[1:]}.",
+            f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, MLflow run {run}",
+            f"## On the {test.kept:,} {NOUN} of {test.period}",
+            _table(
+                ["Model", *(_label(name) for name in PROBLEM.labels)],
+                [[n, *(_figure(found, m) for m in PROBLEM.labels)] for n, found in scores.items()],
+            ),
+            "## Data",
+            _table(
+                ["File", "Used to", "Month", "Rows", "Kept", "Dropped"],
+                [_month_row(month, "train") for month in train] + [_month_row(test, "test")],
+            ),
+            "## Feature importance",
+            _table(
+                ["Feature", "Share", ""],
+                [[f"`{name}`", f"{share:.1%}", "█" * round(share * 40)] for name, share in top],
+            ),
+            "## Params",
+            _table(["Param", "Value"], [[f"`{name}`", value] for name, value in params]),
+        ]
+    )
+
+
+def drift_report(inspection: Inspection, version: int) -> str:
+    """Write the markdown report of a month compared with what the champion learnt from."""
+    error = "the month has no labels yet"
+    if inspection.error is not None:
+        before = f"it was {inspection.test_error:.3f} on its test month"
+        error = f"{inspection.error:.3f} {PROBLEM.unit}".rstrip() + f"; {before}"
+    worst_first = sorted(inspection.findings.items(), key=lambda item: -item[1].value)
+    return "\n\n".join(
+        [
+            f"# {inspection.period}: {inspection.verdict}",
+            f"{inspection.rows:,} {NOUN} compared with what version {version} (champion) learnt "
+            f"from, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.",
+            f"{PROBLEM.error_label}: {error}.",
+            _table(
+                ["Feature", f"PSI, or rise of the {PROBLEM.error_label}", "Verdict"],
+                [[f"`{name}`", f"{f.value:.3f}", f.judgement] for name, f in worst_first],
+            ),
+        ]
+    )
+
+
+def _label(metric: str) -> str:
+    has_unit = metric in WITH_UNIT and PROBLEM.unit
+    return f"{PROBLEM.labels[metric]} ({PROBLEM.unit})" if has_unit else PROBLEM.labels[metric]
+
+
+def _figure(metrics: Metrics, name: str) -> str:
+    return f"{metrics[name]:z.3f}" if name in metrics else "-"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(_cell(value) for value in line) + " |" for line in lines)
+
+
+def _cell(value: object) -> str:
+    return str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def _month_row(month: Month, use: str) -> list[object]:
+    dropped = ", ".join(f"{count:,} {reason}" for reason, count in month.dropped.items() if count)
+    counts = [f"{month.rows:,}", f"{month.kept:,}"]
+    return [name_in(month.source), use, month.period, *counts, dropped or "none"]

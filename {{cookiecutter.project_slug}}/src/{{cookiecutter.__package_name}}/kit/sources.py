@@ -1,0 +1,153 @@
+"""Where the months come from: a folder, http(s), s3, gs, or a PostgreSQL database."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from .files import replacing, text_digest
+from .locations import DataError, file_name, name_in, refuse_password
+from .modelling.parquet import check_past
+
+MONTH = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_]?(0[1-9]|1[0-2])(?:[-_]?[0-3]\d)?(?!\d)")
+DATABASE = "postgresql://"
+CONNECT_SECONDS, READ_SECONDS = 10, 30
+
+
+def choose_months(
+    train: Sequence[str] | None, test: str | None, data_location: str
+) -> tuple[list[str], str]:
+    """Return the months to train on and the one to test on, as paths or addresses.
+
+    What is not given comes from the data location: the newest month for the test, and for the
+    training those before it. Raises DataError if that leaves nothing.
+    """
+    for given in (*(train or ()), test or ""):
+        refuse_password(given)
+    found = [] if train and test else list_months(data_location)
+    test = test or newest_month(data_location, found)
+    if not train:
+        train = [month for month in found if month_in_name(month) < month_in_name(test)]
+        if not train:
+            raise DataError(f"{data_location}: no month before {test} to train on; add one")
+    return list(train), test
+
+
+def newest_month(location: str, found: Sequence[str] | None = None) -> str:
+    """Return the newest month; DataError if it comes in several files, as none of them is whole."""
+    months = found or list_months(location)
+    period = month_in_name(months[-1])
+    newest = [name_in(month) for month in months if month_in_name(month) == period]
+    if len(newest) > 1:
+        raise DataError(
+            f"{location}: {len(newest)} files are of {period}, the newest month "
+            f"({', '.join(newest[:3])}{', ...' if newest[3:] else ''}); put them into one file"
+        )
+    return months[-1]
+
+
+def list_months(location: str) -> list[str]:
+    """Return the months of a folder, address or database, oldest first; DataError if none."""
+    refuse_password(location)
+    if location.startswith(DATABASE):
+        with _reaching(location):
+            found = _database(location).list_tables(location)
+        months = [table for table in found if MONTH.search(name_in(table))]
+    else:
+        found = _list_files(location)
+        months = [path for path in found if path.endswith(".parquet")]
+    if not months:
+        raise DataError(_nothing(location, found))
+    months = sorted(months, key=lambda month: (month_in_name(month), month))
+    check_past(month_in_name(months[-1]), months[-1])
+    return months
+
+
+def month_in_name(location: str) -> str:
+    """Return the yyyy-mm in a file's or table's name. Raises DataError if there is none."""
+    found = MONTH.search(name_in(location))
+    if not found:
+        raise DataError(f"{location}: no month in its name; call it like trips_2024-01.parquet")
+    return f"{found[1]}-{found[2]}"
+
+
+def fetch(location: str, folder: Path) -> Path:
+    """Return a local copy of a month, in `folder`; a local file stays where it is."""
+    refuse_password(location)
+    if "://" not in location:
+        return Path(location)
+    copy = folder / f"{text_digest(location)}-{file_name(location)}"
+    if location.startswith(DATABASE):
+        database = _database(location)
+        with _reaching(location), replacing(copy) as temporary:
+            database.copy(location, temporary)
+        return copy
+    filesystem, path = _filesystem(location)
+    with _reaching(location), replacing(copy) as temporary:
+        filesystem.get_file(path, str(temporary))
+    return copy
+
+
+def _list_files(location: str) -> list[str]:
+    """List the files of a folder; hidden ones are on their way, or other programs'."""
+    if "://" in location:
+        filesystem, root = _filesystem(location)
+        with _reaching(location):
+            # Not `glob`, which takes a server that does not answer for an empty folder.
+            listed = filesystem.ls(f"{root.rstrip('/')}/", detail=False)
+        found = [filesystem.unstrip_protocol(path) for path in listed]
+    else:
+        found = [str(path) for path in Path(location).glob("*")]
+    return [path for path in found if not name_in(path).startswith(".")]
+
+
+def _nothing(location: str, found: list[str]) -> str:
+    if location.startswith(DATABASE):
+        return f"{location}: no table with a month in its name, such as trips_2024_01"
+    kinds = Counter(Path(name_in(path)).suffix or "folders and others" for path in found)
+    there = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(3))
+    problem = f"{location}: no parquet files"
+    if there:
+        return f"{problem}, but {there}; write each month to a file like trips_2024-01.parquet"
+    return f"{problem}; add months or set the data location"
+
+
+def _database(location: str) -> Any:
+    try:
+        return import_module(".postgres", __package__)
+    except ModuleNotFoundError:
+        raise DataError(f"{location}: this project has no kit/postgres.py; add it again") from None
+
+
+@contextmanager
+def _reaching(location: str) -> Iterator[None]:
+    """Name the location in what goes wrong on the way to it."""
+    from aiohttp import ClientError
+
+    try:
+        yield
+    except FileNotFoundError:
+        raise DataError(f"{location}: no such file; check the path or the data location") from None
+    except (ClientError, OSError) as error:
+        reason = str(error) or "no answer in time"
+        raise OSError(f"{location}: cannot be read ({reason}); try again later") from error
+
+
+def _filesystem(location: str) -> tuple[Any, str]:
+    import fsspec
+
+    options: dict[str, Any] = {}
+    if location.startswith("http"):
+        import aiohttp
+
+        # A server that hangs must not hang the flow run: the default waits for five minutes.
+        limit = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
+        options = {"client_kwargs": {"timeout": limit}}
+    try:
+        return fsspec.core.url_to_fs(location, **options)
+    except (ImportError, ValueError) as error:
+        # fsspec names the package that is missing (s3fs, gcsfs) or the unknown protocol.
+        raise DataError(f"{location}: cannot be read here: {error}; try `uv add` for it") from error

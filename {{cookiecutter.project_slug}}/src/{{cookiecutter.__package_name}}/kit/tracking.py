@@ -1,0 +1,183 @@
+"""MLflow's runs: what is logged of a training, and where it is kept."""
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel
+
+from ..settings import Settings
+from .files import refuse_edited_code
+from .project import PROJECT
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.store.artifact.artifact_repo import ArtifactRepository
+
+    from .modelling.evaluation import Evaluation
+    from .modelling.months import Month
+
+# The MLflow artifact that says how the training data were spread.
+REFERENCE = "reference.json"
+
+
+def connect() -> "MlflowClient":
+    """Return a client of the store that Settings name. Raises OSError if it cannot be used."""
+    settings = Settings()
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    client = _client(settings.tracking_uri)
+    experiment_id(client)
+    return client
+
+
+@lru_cache(maxsize=1)
+def _client(uri: str) -> "MlflowClient":
+    import mlflow
+
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    # It warns that uv's environments have no pip.
+    logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
+    # What it says with a traceback, it raises as well.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)  # whatever MLFLOW_REGISTRY_URI says
+    try:
+        return mlflow.MlflowClient(uri, uri)
+    except ImportError as error:
+        raise ValueError(f"{uri}: {error}; add that driver with `uv add`") from error
+
+
+def experiment_id(client: "MlflowClient") -> str:
+    """Return the id of the project's experiment, which is made if it is not there."""
+    from mlflow.exceptions import MlflowException
+
+    uri = str(client.tracking_uri)
+    try:
+        found = client.get_experiment_by_name(PROJECT)
+        if found:
+            return str(found.experiment_id)
+        # Without a server too the store names no folder, so that the project may be moved.
+        location = None if uri.startswith("http") else f"mlflow-artifacts:/{PROJECT}"
+        return str(client.create_experiment(PROJECT, location))
+    except MlflowException as error:
+        reason = str(error).split("\n")[0]
+        raise OSError(
+            f"{uri}: MLflow cannot be used ({reason}); look at its server or its disk"
+        ) from error
+
+
+def log_training(
+    pipeline: Path,
+    evaluation: "Evaluation",
+    months: "list[Month]",
+    test: "Month",
+    params: BaseModel,
+    tags: dict[str, str],
+) -> str:
+    """Log all of a training to a new MLflow run, and return its id."""
+    import mlflow
+
+    from . import monitoring, plots, saved_model
+    from .modelling import evaluation as evaluating
+    from .modelling.months import read
+    from .modelling.pipeline import load
+
+    refuse_edited_code()
+    client, model, example = connect(), load(pipeline), read([test.path])[0].head(5)
+    times, actual, predicted, _ = evaluating.read_predictions(evaluation.predictions)
+    metrics = {f"test_{name}": value for name, value in evaluation.metrics.items()}
+    metrics |= {f"baseline_{name}": value for name, value in evaluation.baseline.items()}
+    reference = monitoring.make_reference([month.path for month in months])
+    with mlflow.start_run(experiment_id=experiment_id(client), tags=tags) as run:
+        run_id = str(run.info.run_id)
+        log_values(client, run_id, params.model_dump(), metrics)
+        _log_datasets(client, run_id, {"train": months, "test": [test]})
+        mlflow.log_dict(reference.model_dump(), REFERENCE)
+        figures = plots.training_plots(times, actual, predicted, evaluation.importance)
+        for name, figure in figures.items():
+            mlflow.log_figure(figure, f"plots/{name}.png")
+        mlflow.sklearn.log_model(model, **saved_model.logging_options(example))
+    return run_id
+
+
+def log_values(
+    client: "MlflowClient", run_id: str, params: Mapping[str, Any], metrics: Mapping[str, float]
+) -> None:
+    """Log params and metrics to an MLflow run, all at once."""
+    from mlflow.entities import Metric, Param
+
+    now = int(time.time() * 1000)
+    client.log_batch(
+        run_id,
+        metrics=[Metric(name, value, now, 0) for name, value in metrics.items()],
+        params=[Param(name, str(value)) for name, value in params.items()],
+    )
+
+
+def _log_datasets(
+    client: "MlflowClient", run_id: str, datasets: Mapping[str, "list[Month]"]
+) -> None:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    inputs = [
+        DatasetInput(
+            Dataset(month.period, month.digest, "local", json.dumps({"uri": month.source})),
+            [InputTag("mlflow.data.context", context)],
+        )
+        for context, months in datasets.items()
+        for month in months
+    ]
+    client.log_inputs(run_id, inputs)
+
+
+def learnt_from(run_id: str) -> set[str]:
+    """Return the digests of the months that an MLflow run was trained on."""
+    found = connect().get_run(run_id).inputs
+    return {
+        item.dataset.digest
+        for item in (found.dataset_inputs if found else [])
+        if any(tag.value == "train" for tag in item.tags)
+    }
+
+
+def document(run_id: str, name: str) -> dict[str, Any]:
+    """Return a JSON document that was logged to an MLflow run."""
+    import mlflow
+
+    if name not in {file.path for file in connect().list_artifacts(run_id)}:
+        raise ValueError(f"MLflow run {run_id}: holds no {name}; train again")
+    return dict(mlflow.artifacts.load_dict(f"runs:/{run_id}/{name}"))
+
+
+def run_url(run_id: str) -> str | None:
+    """Return the address of an MLflow run's page, or None without an MLflow server."""
+    client = connect()
+    uri = str(client.tracking_uri)
+    if not uri.startswith("http"):
+        return None
+    experiment = client.get_run(run_id).info.experiment_id
+    return f"{uri.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
+
+
+def artifact_repository(
+    artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None
+) -> "ArtifactRepository":
+    """Resolve mlflow-artifacts: URIs also where there is no server, next to the SQLite file.
+
+    An entry point in pyproject.toml makes it MLflow's own way of reading them, so that one store
+    serves `mlflow server` and processes without a server, and survives a move of its folder.
+    """
+    from mlflow import get_tracking_uri
+    from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+    from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
+
+    uri = tracking_uri or registry_uri or get_tracking_uri()
+    if not uri.startswith("sqlite:///"):
+        return MlflowArtifactsRepository(artifact_uri, tracking_uri, registry_uri)
+    folder = Path(uri.removeprefix("sqlite:///")).parent / "mlartifacts"
+    return LocalArtifactRepository(str(folder / urlsplit(artifact_uri).path.lstrip("/")))
