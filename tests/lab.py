@@ -6,6 +6,7 @@ import signal
 import socket
 import struct
 import time
+import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -44,7 +45,7 @@ for month in months:
 HURRY = """
 import importlib, sys
 from datetime import timedelta
-module = importlib.import_module(f"{sys.argv[1]}.automations")
+module = importlib.import_module(f"{sys.argv[1]}.kit.automations")
 module.SILENCE = timedelta(seconds=75)
 module.automations()
 """
@@ -329,6 +330,12 @@ def prefect_server(
         yield server
 
 
+def poe_environment(project: BakedProject) -> dict[str, str]:
+    """Return the variables that `uv run poe` gives to each command, unless they are set."""
+    poe = tomllib.loads((project.path / "pyproject.toml").read_text())["tool"]["poe"]
+    return {name: v["default"] if isinstance(v, dict) else v for name, v in poe["env"].items()}
+
+
 @dataclass
 class Lab:
     """A project that is only read: its state, its months and its settings lie in `folder`."""
@@ -362,13 +369,17 @@ class Lab:
         return {f"{prefix}_{name.upper()}": value for name, value in chosen.items()}
 
     def environment(self, **env: str) -> dict[str, str]:
-        """Name the lab's servers and folders; MLflow's client does not wait before it retries."""
+        """Name the lab's servers and folders; MLflow's client does not wait before it retries.
+
+        The rest is what `uv run poe` gives to each command.
+        """
         servers = {
             "PREFECT_API_URL": self.api,
             "MLFLOW_TRACKING_URI": "",
             "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
         }
-        return self.project.environment(**servers, **self.settings(), **self.secrets) | env
+        named = {**servers, **self.settings(), **self.secrets}
+        return self.project.environment(**poe_environment(self.project), **named) | env
 
     def command(self, *argv: str) -> list[str]:
         """Return the project's command line, without uv."""
@@ -480,6 +491,11 @@ class Deployment:
     lab: Lab
     server: PrefectServer
 
+    @property
+    def name(self) -> str:
+        """The training's name, as flow/deployment."""
+        return f"{self.lab.project.slug}-train/ad-hoc"
+
     def run(self, rounds: int, paused: Paused | None = None, **env: str) -> str:
         """Start a flow run that stops at a stage, and return its id.
 
@@ -488,11 +504,11 @@ class Deployment:
         variables: dict[str, Any] = {"env": env} if env else {}
         if paused:
             variables["command"] = " ".join(paused.command(self.lab))
-        return self.server.start("train/ad-hoc", variables, params={"max_rounds": rounds})
+        return self.server.start(self.name, variables, params={"max_rounds": rounds})
 
     def limit(self, at_once: int | None) -> None:
         """Set how many flow runs may be at work at once."""
-        found = self.server.get("deployments/name/train/ad-hoc")
+        found = self.server.get(f"deployments/name/{self.name}")
         self.server.send("PATCH", f"deployments/{found['id']}", {"concurrency_limit": at_once})
 
     @contextmanager

@@ -18,22 +18,24 @@ from playwright.sync_api import FloatRect, Locator, Page, sync_playwright
 from .conftest import TEMPLATE, BakedProject
 from .lab import PrefectServer, free_port, server_process
 
+AD_HOC, MONTHLY = (f"taxi-duration-train/{name}" for name in ("ad-hoc", "monthly"))
+
+# Of a picture: pixels across, and enough colours for text and plots.
 WIDTH, COLOURS = 1200, 256
-"""Of a picture: pixels across, and enough colours for text and plots."""
+# Points across that a page's own part gets of the window, and the pixels of a point.
 ROOM, SCALE = 940, 1.28
-"""Points across that a page's own part gets of the window, and the pixels of a point."""
+# Points across of what stands left of it.
 PREFECT_MENU, MLFLOW_MENU = 256, 198
-"""Points across of what stands left of it."""
+# Points of height that may stand above what a picture shows, and those of them in it.
 ABOVE, EDGE = 300, 12
-"""Points of height that may stand above what a picture shows, and those of them in it."""
+# Milliseconds that a page may take to draw what it has.
 SETTLES = 2_000
-"""Milliseconds that a page may take to draw what it has."""
+# What the pages remember of a user: light colours, and no assistant.
 QUIET = {
     "color-scheme": '"light"',
     "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": "true",
     "mlflow.assistant.panelOpen_v1": "false",
 }
-"""What the pages remember of a user: light colours, and no assistant."""
 
 
 @dataclass
@@ -53,11 +55,11 @@ class Stage:
 
     @property
     def report(self) -> str:
-        return f"{self.pages}/artifacts/artifact/{self.artifact('duration-model-report')['id']}"
+        return f"{self.pages}/artifacts/artifact/{self.artifact('taxi-duration-training')['id']}"
 
     @property
     def form(self) -> str:
-        found = self.prefect.get("deployments/name/train/ad-hoc")
+        found = self.prefect.get(f"deployments/name/{AD_HOC}")
         return f"{self.pages}/deployments/deployment/{found['id']}/run"
 
 
@@ -122,7 +124,7 @@ def form(page: Page, stage: Stage) -> Locator:
 
 
 def mlflow_run(page: Page, stage: Stage) -> Locator:
-    link = stage.artifact("mlflow-run")["data"]
+    link = stage.artifact("taxi-duration-mlflow-run")["data"]
     page.goto(link.partition("(")[2].rstrip(")"))
     page.get_by_role("tab", name="Artifacts").click()
     page.get_by_text("plots").click()
@@ -139,6 +141,7 @@ def model(page: Page, stage: Stage) -> Locator:
 
 
 PREFECT = ".app-router-view__view"
+# How to get to what a picture shows, and how much of the page's height from there.
 PICTURES: dict[str, tuple[Callable[[Page, Stage], Locator], int]] = {
     "flow-run": (flow_run, 500),
     "report": (report, 644),
@@ -147,7 +150,6 @@ PICTURES: dict[str, tuple[Callable[[Page, Stage], Locator], int]] = {
     "mlflow-run": (mlflow_run, 775),
     "model": (model, 470),
 }
-"""How to come to what a picture shows, and how much of the page's height from there."""
 
 
 def take(page: Page, stage: Stage, name: str, folder: Path) -> Path:
@@ -176,7 +178,7 @@ def main() -> None:
         project = BakedProject(Path(made), Path(scratch, "home"))
         project.run("uv", "sync", "--quiet", "--python", sys.executable)
         with stage(project, Path(scratch)) as platform, browser() as page:
-            platform.flow_run = platform.prefect.start("train/monthly")
+            platform.flow_run = platform.prefect.start(MONTHLY)
             platform.prefect.wait_for(platform.flow_run)
             for name in PICTURES:
                 print(take(page, platform, name, folder))

@@ -66,18 +66,25 @@ def test_python_and_workflows_are_not_rendered(bake: Bake) -> None:
 
 def test_sources_are_at_home_in_their_rooms(bake: Bake) -> None:
     src = bake().path / "src/taxi_duration"
+    sources = {p.relative_to(src).as_posix(): p.read_text() for p in src.rglob("*.py")}
+    sources = {name: text for name, text in sources.items() if not name.startswith("examples/")}
     importing = {
         library: {
-            path.name
-            for path in src.glob("*.py")
-            if re.search(rf"^\s*(import|from) {library}\b", path.read_text(), re.MULTILINE)
+            name
+            for name, text in sources.items()
+            if re.search(rf"^\s*(import|from) {library}\b", text, re.MULTILINE)
         }
         for library in ("prefect", "mlflow")
     }
-    assert importing["mlflow"] == {"registry.py", "serving.py"}
-    assert importing["prefect"] >= {"flows.py", "tasks.py"}
+    rooms = {"promotions", "registry", "saved_model", "serving", "tracking"}
+    assert importing["mlflow"] == {f"kit/{room}.py" for room in rooms}
+    flows = {"monitoring", "promotion", "scoring", "training", "tuning"}
+    flow_files = {f"flows/{name}.py" for name in flows}
+    task_files = {*flow_files, "flows/shared.py"}
+    rooms = {"automations", "deployment", "orchestration", "postgres"}
+    assert importing["prefect"] == {*task_files, *(f"kit/{room}.py" for room in rooms)}
     decorated = {
-        kind: {p.name for p in src.glob("*.py") if re.search(rf"^@{kind}\b", p.read_text(), re.M)}
+        kind: {name for name, text in sources.items() if re.search(rf"^@{kind}\b", text, re.M)}
         for kind in ("flow", "task")
     }
-    assert decorated == {"flow": {"flows.py"}, "task": {"tasks.py"}}
+    assert decorated == {"flow": flow_files, "task": task_files}

@@ -19,6 +19,8 @@ from .lab import PrefectServer, prefect_server, process, processes_with, sink, w
 pytestmark = pytest.mark.slow
 
 SMALL = {"params": {"max_rounds": 5}}
+AD_HOC, MONTHLY = (f"taxi-duration-train/{name}" for name in ("ad-hoc", "monthly"))
+REPORT = "taxi-duration-training"
 STORE = """
 import json, sys
 from mlflow import MlflowClient
@@ -55,7 +57,7 @@ class Deployed:
         return self.project.run("uv", "run", *command, **self.env).stdout
 
     def deploy(self) -> None:
-        assert "train/ad-hoc" in self.run("poe", "deploy")
+        assert AD_HOC in self.run("poe", "deploy")
 
     def work(self) -> None:
         """Run what is due, and return."""
@@ -71,14 +73,14 @@ class Deployed:
 
     def fail(self) -> str:
         """Run a training that fails, and return its id."""
-        failed = self.server.start("train/ad-hoc", test_path="/nowhere/trips_2024-03.parquet")
+        failed = self.server.start(AD_HOC, test_path="/nowhere/trips_2024-03.parquet")
         self.work()
         assert self.server.state(failed) == "FAILED"
         return failed
 
     def die(self) -> str:
         """Kill a training and its worker, wait for the rescue, and return the training's id."""
-        dead, mark = self.server.start("train/ad-hoc"), str(uuid4())
+        dead, mark = self.server.start(AD_HOC), str(uuid4())
         with self.worker(MARK=mark, PREFECT_FLOWS_HEARTBEAT_FREQUENCY="30"):
             wait_until(lambda: self.server.state(dead) == "RUNNING", "a training")
             for process_id in processes_with(mark):
@@ -126,11 +128,11 @@ def local(
 
 def test_a_local_run_completes_also_after_a_move(local: Deployed) -> None:
     parameters = json.dumps(SMALL)
-    started = local.run("prefect", "deployment", "run", "train/ad-hoc", "--params", parameters)
+    started = local.run("prefect", "deployment", "run", AD_HOC, "--params", parameters)
     first = started.partition("UUID: ")[2].split()[0]
     local.work()
     local.server.check_completed(first)
-    report = local.server.artifact(first, "duration-model-report")
+    report = local.server.artifact(first, REPORT)
     assert "version 1 promoted to champion" in report["data"]
     assert local.store() == {"champion": "1", "flow_runs": {"1": first}}
 
@@ -138,14 +140,14 @@ def test_a_local_run_completes_also_after_a_move(local: Deployed) -> None:
     local.project.path.rename(elsewhere)
     local.project = BakedProject(elsewhere, local.project.home, local.project.venv)
     local.state = elsewhere
-    second = local.server.start("train/ad-hoc", **SMALL)
+    second = local.server.start(AD_HOC, **SMALL)
     local.work()
     local.server.check_completed(second)
     assert local.store() == {"champion": "1", "flow_runs": {"1": first, "2": second}}
 
 
 def test_trainings_at_once_take_turns(local: Deployed) -> None:
-    names = ["train/ad-hoc", "train/ad-hoc", "train/monthly"]
+    names = [AD_HOC, AD_HOC, MONTHLY]
     flow_runs = [local.server.start(name, **SMALL) for name in names]
     with local.worker():
         local.server.wait_for(*flow_runs)
@@ -155,39 +157,39 @@ def test_trainings_at_once_take_turns(local: Deployed) -> None:
     assert {*flow_runs} <= {*local.store()["flow_runs"].values()}
 
 
-def test_failed_and_dead_flow_runs_are_told_of(local: Deployed) -> None:
-    with sink() as (url, told):
+def test_failed_and_dead_flow_runs_are_reported(local: Deployed) -> None:
+    with sink() as (url, sent):
         local.run("python", "-c", BLOCK, url)
         for _ in range(3):
             local.run("poe", "automations", "--notify", "custom-webhook/sink")
         names = [automation["name"] for automation in local.server.post("automations/filter")]
         assert sorted(names) == [
             "taxi-duration: mark dead flow runs as crashed",
+            "taxi-duration: report failed flow runs",
             "taxi-duration: retrain on drift",
-            "taxi-duration: tell of failed flow runs",
         ]
 
-        failed = until_told(told, "Failed", local.fail)
+        failed = until_reported(sent, "Failed", local.fail)
         local.run("python", "-c", SHORTEN)
-        dead = until_told(told, "Crashed", local.die)
-        assert all(any(run in message for run in failed + dead) for message in told)
+        dead = until_reported(sent, "Crashed", local.die)
+        assert all(any(run in message for run in failed + dead) for message in sent)
 
 
-def until_told(told: list[str], state: str, start: Callable[[], str]) -> list[str]:
-    """Start flow runs that end in a state until one is told of, and return their ids.
+def until_reported(sent: list[str], state: str, start: Callable[[], str]) -> list[str]:
+    """Start flow runs that end in a state until one is reported, and return their ids.
 
     A server on SQLite may lose an event when it is busy: docs/reliability.md does not promise it.
     """
     runs: list[str] = []
 
-    def is_told() -> bool:
-        return any(state in message and run in message for message in told for run in runs)
+    def is_reported() -> bool:
+        return any(state in message and run in message for message in sent for run in runs)
 
-    while not is_told():
-        assert len(runs) < 3, told
+    while not is_reported():
+        assert len(runs) < 3, sent
         runs.append(start())
         with suppress(AssertionError):
-            wait_until(is_told, "a notification", 30)
+            wait_until(is_reported, "a notification", 30)
     return runs
 
 
@@ -239,20 +241,21 @@ def push(project: BakedProject) -> None:
 
 
 def test_a_git_run_comes_from_the_clone(git: Deployed) -> None:
-    first = git.server.start("train/ad-hoc", **SMALL)
+    first = git.server.start(AD_HOC, **SMALL)
     git.work()
     git.server.check_completed(first)
     assert git.store() == {"champion": "1", "flow_runs": {"1": first}}
-    assert git.server.artifact(first, "duration-model-report")
+    assert git.server.artifact(first, REPORT)
 
-    tasks = git.project.path / "src/taxi_duration/tasks.py"
-    committed = tasks.read_text()
-    tasks.write_text(committed.replace("duration-model-report", "pushed-report"))
+    training = git.project.path / "src/taxi_duration/flows/training.py"
+    committed, key = training.read_text(), 'REPORT_KEY = f"{PROJECT}-training"\n'
+    assert key in committed
+    training.write_text(committed.replace(key, 'REPORT_KEY = "pushed-report"\n'))
     push(git.project)
-    tasks.write_text(committed.replace("duration-model-report", "uncommitted-report"))
+    training.write_text(committed.replace(key, 'REPORT_KEY = "uncommitted-report"\n'))
     for month in (git.project.path / "data").glob("*.parquet"):
         month.unlink()
-    second = git.server.start("train/ad-hoc", **SMALL)
+    second = git.server.start(AD_HOC, **SMALL)
     git.work()
     git.server.check_completed(second)
     assert git.store() == {"champion": "1", "flow_runs": {"1": first, "2": second}}

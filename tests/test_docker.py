@@ -11,7 +11,7 @@ import pytest
 from .conftest import BakedProject
 from .containers import Engine, engine
 from .lab import prefect_server, process
-from .test_deployments import SMALL, STORE
+from .test_deployments import AD_HOC, SMALL, STORE
 
 pytestmark = pytest.mark.slow
 
@@ -51,8 +51,8 @@ def test_the_image_holds_what_flow_runs_need(docker: Engine, built: BakedProject
 
 
 def test_an_edit_leaves_the_layer_of_dependencies(docker: Engine, built: BakedProject) -> None:
-    flows = built.path / "src/taxi_duration/flows.py"
-    flows.write_text(flows.read_text() + "# An edit.\n")
+    flow = built.path / "src/taxi_duration/flows/training.py"
+    flow.write_text(flow.read_text() + "# An edit.\n")
     output = docker.build(IMAGE, built.path)
     dependencies = output.partition("--no-install-project")[2]
     assert re.match(r"\s*(\n#\d+ CACHED|--> Using cache)", dependencies), output
@@ -68,7 +68,7 @@ def test_a_run_completes_in_a_container(
             **docker.env,
         }
         built.run("uv", "run", "poe", "deploy", **env)
-        flow_run = server.start("train/ad-hoc", **SMALL)
+        flow_run = server.start(AD_HOC, **SMALL)
         # Not --run-once: podman does not always tell a worker that a container has ended.
         worker = ("uv", "run", "poe", "worker")
         with process(*worker, cwd=built.path, env=built.environment(**env), log=tmp_path / "log"):

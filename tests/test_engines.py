@@ -19,21 +19,22 @@ import json, os, sys
 from pathlib import Path
 
 def main(folder, engine, rounds):
-    from {package} import cluster, data, training
-    from {package}.evaluation import evaluate
+    from {package}.kit.modelling import fitting, months
+    from {package}.kit.modelling.engines import dask_cluster
+    from {package}.model import PROBLEM, TrainParams
     folder = Path(folder)
     sources = sorted((folder / "months").glob("*.parquet"))
-    *train, test = [data.clean_month(path, path.name, folder).path for path in sources]
+    *train, test = [months.clean_month(path, path.name, folder).path for path in sources]
     if engine == "dask":
-        start = cluster._train
+        start = dask_cluster._train
         def tell(client, *rest):
             workers = client.run(os.getpid)
             (folder / "workers.json").write_text(json.dumps([*workers.values()]))
             return start(client, *rest)
-        cluster._train = tell
-    pipeline = training.fit(train, training.TrainParams(max_rounds=int(rounds)), engine, folder)
-    X, y = data.read([test])
-    print("rmse", evaluate(y, pipeline.predict(X)).rmse)
+        dask_cluster._train = tell
+    pipeline = fitting.fit(train, TrainParams(max_rounds=int(rounds)), engine, folder)
+    X, y = months.read([test])
+    print("rmse", PROBLEM.metrics(y.to_numpy(), PROBLEM.predict(pipeline, X))["rmse"])
 
 if __name__ == "__main__":
     try:
@@ -59,7 +60,7 @@ def lab(
 
 
 def fit(lab: Lab, engine: str) -> float:
-    """The RMSE of a pipeline that an engine fitted."""
+    """Return the RMSE of a pipeline that an engine fitted."""
     words = (str(lab.folder / "fit.py"), str(lab.folder), engine, str(ROUNDS))
     done = lab.project.run(lab.python, *words)
     return float(re.findall(r"rmse ([\d.]+)", done.stdout)[0])
@@ -92,5 +93,5 @@ def test_a_flow_trains_out_of_core_and_scores_with_the_same_code(lab: Lab) -> No
     for words in (("train", "--engine", "external", "--params.max-rounds", "20"), ("score",)):
         done = lab.project.run(*lab.command(*words), **env)
         told = done.stdout + done.stderr
-        assert ("version 1 promoted" if words[0] == "train" else "with version 1") in told
+        assert ("Version 1 promoted" if words[0] == "train" else "with version 1") in told
     assert not (lab.state / "checkpoints" / "pages").exists()

@@ -111,7 +111,7 @@ def test_mlflow_goes_away_while_a_model_is_logged(trained: Console, tmp_path: Pa
         done = trained.train(rounds=20, mlflow=url)
     assert done["error"] is None
     assert re.search(r"'fit-\w+' - Finished in state Cached", done["log"])
-    [version] = re.findall(r"version (\d+) promoted", done["log"])
+    [version] = re.findall(r"Version (\d+) promoted", done["log"])
     assert trained.champion()["version"] == int(version) == champion["version"] + 2
 
 
@@ -202,6 +202,7 @@ def test_months_that_come_late_or_twice_or_from_the_future(
         assert trained.champion(**where) == champion
 
 
+# The time of day goes 600 days forward, and back again, every two seconds.
 JUMPING = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -213,7 +214,6 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
     return result;
 }
 """
-"""The time of day goes 600 days forward, and back again, every two seconds."""
 
 
 @pytest.mark.skipif(not shutil.which("gcc"), reason="there is no C compiler to make a clock with")
@@ -227,5 +227,5 @@ def test_the_clock_jumps(trained: Console, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with fault(), lab.process(*command, log=log, env={"LD_PRELOAD": library}) as training:
         assert training.wait(240) == 0, log.read_text()
-    assert re.search(r"; version \d+ (not )?promoted: ", log.read_text())
+    assert re.search(r"Version \d+ (not )?promoted: ", log.read_text())
     assert trained.champion()["version"] >= champion["version"]

@@ -24,6 +24,7 @@ from .lab import (
 
 pytestmark = pytest.mark.slow
 
+# What a machine may have in its environment.
 SECRETS = {
     name: f"planted:{secrets.token_hex(8)}"
     for name in (
@@ -33,8 +34,6 @@ SECRETS = {
         "PREFECT_API_AUTH_STRING",
     )
 }
-"""What a machine may have in its environment."""
-
 TRIALS = 8
 STAGES = ("cleaning", "fitting", "logging", "promoting")
 
@@ -86,7 +85,7 @@ def test_the_worker_is_killed(deployed: Deployment, tmp_path: Path) -> None:
 
 
 def test_the_worker_and_the_flow_run_are_killed(deployed: Deployment, tmp_path: Path) -> None:
-    """At each stage. Nobody is left to say so: the automation does, and the next takes its turn."""
+    """At each stage. Nobody is left to report it: the automation does, and the next one runs."""
     killed = []
     for month in deployed.lab.state.glob("checkpoints/*.parquet"):
         month.unlink()  # the tests above have cleaned them
@@ -129,7 +128,7 @@ def test_a_search_is_killed(deployed: Deployment) -> None:
 
 
 def tried(log: Path) -> int:
-    return log.read_text().count(f" of {TRIALS}: RMSE")
+    return log.read_text().count(f" of {TRIALS}: error ")
 
 
 def test_no_secret_is_kept_anywhere(deployed: Deployment) -> None:

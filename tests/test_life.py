@@ -16,11 +16,15 @@ from .lab import MAKE, MONTHS, WORLD, PrefectServer, prefect_server, process, wa
 pytestmark = pytest.mark.slow
 
 OTHER_WORLD = 7
+BLOCK = """
+from prefect.blocks.notifications import CustomWebhookNotificationBlock as Webhook
+Webhook(name="sink", url="http://127.0.0.1:9", json_data={"text": "{{body}}"}).save("sink")
+"""
 
 
 @dataclass
 class Life:
-    """A project whose months change, deployed to a server that has its automations."""
+    """A project whose months change, with a server to deploy it to."""
 
     project: BakedProject
     server: PrefectServer
@@ -43,8 +47,8 @@ class Life:
             yield
 
     def monitor(self) -> None:
-        """Run monitor/daily to its end."""
-        self.server.wait_for(self.server.start("monitor/daily"))
+        """Run the deployment of `monitor` to its end."""
+        self.server.wait_for(self.server.start(f"{self.project.slug}-monitor/daily"))
 
     def flow_runs(self, **wanted: Any) -> list[Any]:
         return list(self.server.post("flow_runs/filter", sort="START_TIME_ASC", **wanted))
@@ -52,8 +56,12 @@ class Life:
     def retrainings(self) -> list[Any]:
         return self.flow_runs(deployments={"name": {"any_": ["on-drift"]}})
 
+    def automations(self) -> list[str]:
+        """Return the names of the server's automations."""
+        return sorted(found["name"] for found in self.server.post("automations/filter"))
+
     def alarms(self) -> list[Any]:
-        """The drift events that the server has."""
+        """Return the drift events that the server has."""
         wanted = {"event": {"name": [f"{self.project.slug}.drift"]}}
         return list(self.server.post("events/filter", filter=wanted)["events"])
 
@@ -72,10 +80,9 @@ def life(fresh: BakedProject, project: BakedProject, tmp_path: Path) -> Iterator
 
 
 def test_drift_starts_a_retraining_and_a_person_rolls_it_back(life: Life) -> None:
-    refused = life.run("poe", "automations", check=False)
-    assert refused.stderr.splitlines()[-1].startswith("error: retrain/on-drift: not deployed yet")
-    life.run("poe", "deploy")
-    life.run("poe", "automations")
+    for _ in range(2):
+        life.run("poe", "deploy")
+        assert life.automations() == [f"{life.project.slug}-retrain/on-drift__automation_1"]
     with life.worker():
         life.add_month("2024-04", WORLD)
         life.monitor()
@@ -102,6 +109,25 @@ def test_drift_starts_a_retraining_and_a_person_rolls_it_back(life: Life) -> Non
     assert refused.stderr.splitlines()[-1] == error
 
 
+def test_automations_rescue_and_notify(life: Life) -> None:
+    """What they do to flow runs: test_deployments.py and test_kills.py."""
+    rescue = f"{life.project.slug}: mark dead flow runs as crashed"
+    report = f"{life.project.slug}: report failed flow runs"
+    assert life.run("poe", "automations").stdout.splitlines() == [f"{rescue}: made"]
+
+    notify = ("poe", "automations", "--notify", "custom-webhook/sink")
+    refused = life.run(*notify, check=False)
+    error = "error: custom-webhook/sink: no such block; make one on the Blocks page of Prefect's UI"
+    assert refused.stderr.splitlines()[-1].startswith(error)
+    assert life.automations() == [rescue]
+
+    life.run("python", "-c", BLOCK)
+    for said in ("made", "there already"):
+        done = life.run(*notify).stdout.splitlines()
+        assert done == [f"{rescue}: there already", f"{report}: {said}"]
+        assert life.automations() == [rescue, report]
+
+
 @pytest.mark.skipif("REAL_MONTHS" not in os.environ, reason="REAL_MONTHS names no folder")
 def test_real_months_drift_over_two_years_not_over_one_month(
     fresh: BakedProject, project: BakedProject, tmp_path: Path
@@ -118,4 +144,5 @@ def test_real_months_drift_over_two_years_not_over_one_month(
         life.run("poe", "train", *months, "--params.max-rounds", "20")
         for month, verdict in ((before, "ok"), (now, "fail")):
             told = life.run("poe", "monitor", "--path", month)
-            assert f"beside version 1: {verdict}" in told.stdout + told.stderr
+            said = f"compared with what version 1 learnt from: {verdict}"
+            assert said in told.stdout + told.stderr

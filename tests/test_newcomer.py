@@ -113,7 +113,7 @@ def test_the_first_day(template: Path, tmp_path: Path) -> None:
             newcomer.type_and_interrupt(command, project, urls)
         else:
             said += newcomer.type(command, project)
-    assert "version 2 not promoted" in said
+    assert "Version 2 not promoted" in said
     assert list(project.glob("predictions/*.parquet"))
     assert newcomer.type("git status --porcelain", project) == ""
 

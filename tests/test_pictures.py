@@ -121,7 +121,7 @@ def test_the_report_is_a_table_with_numbers(platform: Stage, page: Page) -> None
 
 def test_the_form_describes_every_parameter(platform: Stage, page: Page) -> None:
     pictures.form(page, platform)
-    deployment = platform.prefect.get("deployments/name/train/ad-hoc")
+    deployment = platform.prefect.get(f"deployments/name/{pictures.AD_HOC}")
     schema = deployment["parameter_openapi_schema"]
     models = [schema, *schema["definitions"].values()]
     fields = [field for model in models for field in model["properties"].values()]

@@ -36,11 +36,12 @@ pytestmark = [
     ),
 ]
 
+# As /proc/net/tcp writes them.
 LOOPBACK, LISTENS = "0100007F", "0A"
-"""As /proc/net/tcp writes them."""
 CTRL_C = b"\x03"
 HEALTHY = "Everything is healthy: "
 MEMORY_MB = 900
+TRAINING = "taxi-duration-train/ad-hoc"
 
 
 @dataclass
@@ -135,11 +136,11 @@ def test_up_works_and_ctrl_c_leaves_nothing(fresh: BakedProject) -> None:
         parts = {*re.findall(r"^[\d:]{8} (\w+) +\|", output, re.MULTILINE)}
         assert parts == {"system", "prefect", "mlflow", "worker", "up"}
 
-        first = platform.prefect.start("train/ad-hoc", params={"max_rounds": 5})
+        first = platform.prefect.start(TRAINING, params={"max_rounds": 5})
         platform.prefect.wait_for(first)
-        assert mlflow in platform.prefect.artifact(first, "mlflow-run")["data"]
+        assert mlflow in platform.prefect.artifact(first, "taxi-duration-mlflow-run")["data"]
 
-        second = platform.prefect.start("train/ad-hoc")
+        second = platform.prefect.start(TRAINING)
         wait_until(lambda: platform.prefect.state(second) == "RUNNING", "a second training")
         platform.press(CTRL_C)
         platform.check_ended()

@@ -12,7 +12,7 @@ RENDERED = TEMPLATE / "{{cookiecutter.project_slug}}"
 UNTRUSTED = """
 import sys
 from pathlib import Path
-from PACKAGE import training
+from PACKAGE.kit.modelling import pipeline
 import os, pickle, skops.io
 path = Path(sys.argv[1])
 class Attack:
@@ -21,7 +21,7 @@ class Attack:
 for dump, attack in ((pickle.dumps, Attack()), (skops.io.dumps, os.system)):
     path.write_bytes(dump(attack))
     try:
-        training.load(path)
+        pipeline.load(path)
     except Exception as error:
         print(type(error).__name__)
     else:
@@ -62,7 +62,7 @@ def test_the_dependencies_have_no_known_holes(project: BakedProject) -> None:
 def test_servers_listen_on_loopback_unless_told() -> None:
     for path in (RENDERED / "src").rglob("*.py"):
         assert "0.0.0.0" not in path.read_text(), path
-    serving = next(RENDERED.glob("src/*/serving.py")).read_text()
+    serving = next(RENDERED.glob("src/*/kit/serving.py")).read_text()
     assert 'host: str = "127.0.0.1"' in serving
 
 

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.slow
 
 JSON = {"Content-Type": "application/json"}
 PAGE = TEMPLATE / "{{cookiecutter.project_slug}}" / "docs" / "model-life.md"
+# The row that the page sends with curl.
 [ROW] = json.loads(re.findall(r"-d '(.+)'", PAGE.read_text())[0])["dataframe_records"]
-"""The row that the page sends with curl."""
 
 
 def records(*rows: Any) -> str:
@@ -96,7 +96,7 @@ def test_without_a_champion_it_says_so(fresh: BakedProject) -> None:
     done = fresh.run("uv", "run", "poe", "serve", check=False)
     assert done.returncode == 1
     [line] = [line for line in done.stderr.splitlines() if "error" in line.lower()]
-    assert line == "error: taxi-duration: has no champion yet; train one"
+    assert line == "error: taxi-duration: has no champion yet; train one: uv run poe train"
 
 
 @pytest.fixture(scope="module")
@@ -134,8 +134,8 @@ def test_bad_bodies_are_refused_with_a_reason(port: int) -> None:
         assert 400 <= status < 500, f"{name}: {status} {text[:300]}"
         assert len(text) > 20, f"{name}: says nothing"
     assert ask(port, but()) == good
-    told = json.loads(ask(port, BAD["an unknown zone"])[1])["message"]
-    assert "PULocationID not from 1 to 265: 1" in told
+    message = json.loads(ask(port, BAD["an unknown zone"])[1])["message"]
+    assert "PULocationID not from 1 to 265: 1" in message
     assert "more than 5,000,000 bytes" in ask(port, BAD["10 MB"])[1]
 
 

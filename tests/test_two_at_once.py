@@ -76,7 +76,8 @@ def test_two_trainings_at_once(servers: Servers, tmp_path: Path) -> None:
         for training, log in started:
             assert training.wait(240) == 0, log.read_text()
     logs = [log.read_text() for _, log in started]
-    assert sorted(int(log.rpartition("; version ")[2].split()[0]) for log in logs) == [1, 2]
+    assert sorted(int(log.rpartition("Version ")[2].split()[0]) for log in logs) == [1, 2]
     with console(lab) as opened:
         champion = opened.champion(mlflow=mlflow)
-    assert f"RMSE {champion['rmse']:.3f}; version {champion['version']} promoted" in "".join(logs)
+    told = f"Version {champion['version']} promoted: test RMSE {champion['rmse']:.4g} minutes"
+    assert told in "".join(logs)

@@ -9,8 +9,11 @@ import pytest
 
 from .conftest import BakedProject
 
-README = "{{cookiecutter.project_slug}}/README.md"
-SETTINGS = "{{cookiecutter.project_slug}}/src/{{cookiecutter.__package_name}}/settings.py"
+SLUG = "{{cookiecutter.project_slug}}"
+README = f"{SLUG}/README.md"
+SRC, MINE = f"{SLUG}/src/{{{{cookiecutter.__package_name}}}}", "src/taxi_duration"
+# A file of the kit, where a line may be changed.
+KIT, LINE = "kit/drift.py", "CHANCE = 0.001"
 IDENTITY = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org"}
 IDENTITY |= {"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@example.org"}
 
@@ -88,36 +91,40 @@ def test_a_change_of_the_template_arrives(baked: Path, upstream: Path) -> None:
 
 def test_the_users_other_lines_survive(baked: Path, upstream: Path) -> None:
     replace(upstream / README, "## Start\n", "## Start here\n")
-    mine = baked / "src/taxi_duration/settings.py"
+    replace(upstream / SRC / KIT, LINE, "CHANCE = 0.002")
+    mine, kit = baked / MINE / "settings.py", baked / MINE / KIT
     replace(mine, "default=0.005", "default=0.01")
     replace(baked / "README.md", "## Where things are\n", "## Our map\n")
+    kit.write_text(f"{kit.read_text()}\n\nOURS = 1\n")
     commit(baked)
     update(baked, upstream)
     text = (baked / "README.md").read_text()
     assert "## Start here\n" in text
     assert "## Our map\n" in text
     assert "default=0.01" in mine.read_text()
+    assert "CHANCE = 0.002" in kit.read_text()
+    assert "OURS = 1" in kit.read_text()
 
 
 def test_a_change_on_both_sides_is_a_visible_conflict(baked: Path, upstream: Path) -> None:
-    replace(upstream / SETTINGS, "default=0.005", "default=0.002")
-    mine = baked / "src/taxi_duration/settings.py"
-    replace(mine, "default=0.005", "default=0.01")
+    replace(upstream / SRC / KIT, LINE, "CHANCE = 0.002")
+    mine = baked / MINE / KIT
+    replace(mine, LINE, "CHANCE = 0.01")
     commit(baked)
     update(baked, upstream)
     text = mine.read_text()
     rejected = "".join(path.read_text() for path in baked.rglob("*.rej"))
-    assert "default=0.01" in text
-    assert "default=0.002" in text + rejected
+    assert "CHANCE = 0.01" in text
+    assert "CHANCE = 0.002" in text + rejected
     assert "<<<<<<<" in text or rejected
 
 
 def test_a_deleted_file_stays_deleted(baked: Path, upstream: Path) -> None:
-    replace(upstream / "{{cookiecutter.project_slug}}/tests/test_sources.py", '"""Which', '"""What')
-    (baked / "tests/test_sources.py").unlink()
+    replace(upstream / SRC / "kit/postgres.py", '"""Months', '"""Tables')
+    (baked / MINE / "kit/postgres.py").unlink()
     commit(baked)
     update(baked, upstream)
-    assert not (baked / "tests/test_sources.py").exists()
+    assert not (baked / MINE / "kit/postgres.py").exists()
 
 
 def test_a_question_added_later_gets_its_default(baked: Path, upstream: Path) -> None:
@@ -127,15 +134,37 @@ def test_a_question_added_later_gets_its_default(baked: Path, upstream: Path) ->
     assert "## Blue team\n" in (baked / "README.md").read_text()
 
 
-def test_the_users_own_folders_are_skipped_where_asked(baked: Path, upstream: Path) -> None:
-    replace(upstream / SETTINGS, "default=0.005", "default=0.002")
-    replace(upstream / README, "## Start\n", "## Start here\n")
-    replace(baked / "pyproject.toml", "skip = []", 'skip = ["src", "data"]')
-    (baked / "data/trips_2024-01.parquet").unlink()
+def test_what_is_yours_is_skipped_by_default(baked: Path, upstream: Path) -> None:
+    yours = [*(baked / MINE).glob("[a-z]*.py")]
+    yours += [*(baked / MINE / "flows").iterdir(), *(baked / MINE / "examples").iterdir()]
+    names = [path.relative_to(baked / MINE).as_posix() for path in yours]
+    assert {"data.py", "features.py", "model.py", "settings.py", "flows/training.py"} <= {*names}
+    for name in names:
+        path = upstream / SRC / name
+        path.write_text(f"{path.read_text()}# The template's.\n")
+    replace(upstream / SRC / KIT, LINE, "CHANCE = 0.002")
+    replace(upstream / SRC / "data.py", 'NOUN = "trips"', 'NOUN = "rides"')
+    replace(baked / MINE / "data.py", 'NOUN = "trips"', 'NOUN = "patients"')
+    for gone in ("data/trips_2024-01.parquet", f"{MINE}/flows/tuning.py"):
+        (baked / gone).unlink()
     commit(baked)
+    mine = {path: path.read_text() for path in yours if path.exists()}
     update(baked, upstream)
-    assert "default=0.005" in (baked / "src/taxi_duration/settings.py").read_text()
+    assert {path: path.read_text() for path in yours if path.exists()} == mine
     assert not (baked / "data/trips_2024-01.parquet").exists()
+    assert not [*baked.rglob("*.rej")]
+    assert "CHANCE = 0.002" in (baked / MINE / KIT).read_text()
+
+
+def test_other_folders_are_skipped_where_asked(baked: Path, upstream: Path) -> None:
+    page = "docs/scale.md"
+    (upstream / SLUG / page).write_text("The template's.\n")
+    replace(upstream / README, "## Start\n", "## Start here\n")
+    replace(baked / "pyproject.toml", 'skip = [\n    "data",\n', 'skip = [\n    "data", "docs",\n')
+    commit(baked)
+    mine = (baked / page).read_text()
+    update(baked, upstream)
+    assert (baked / page).read_text() == mine
     assert "## Start here\n" in (baked / "README.md").read_text()
 
 

@@ -7,6 +7,7 @@ line of JSON with "error": what a person would have read last on stderr, or null
 
 import importlib
 import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -14,33 +15,41 @@ from typing import Any
 
 import waits
 
-PACKAGE = next(path.name for path in Path("src").iterdir() if (path / "flows.py").exists())
-main, data, registry, settings, sources, tasks = (
+PACKAGE = next(Path("src").glob("*/flows")).parent.name
+main, settings, commands, registry, sources, contract = (
     importlib.import_module(f"{PACKAGE}.{name}")
-    for name in ("__main__", "data", "registry", "settings", "sources", "tasks")
+    for name in (
+        *("__main__", "settings", "kit.commands", "kit.registry", "kit.sources"),
+        "kit.modelling.contract",
+    )
 )
 
 
 def run(argv: list[str]) -> str | None:
-    """What the command line says at its end, or None if all went well."""
+    """Return what the command line says at its end, or None if all went well."""
+    handlers = logging.getLogger().handlers
+    filters = [handler.filters.copy() for handler in handlers]
     sys.argv = ["poe", *argv]
     try:
-        main.main()
+        commands.run(main.app)
     except SystemExit as end:
         return str(end.code) if end.code else None
+    finally:
+        # A command adds filters to them for its process, which here is the next command's too.
+        for handler, kept in zip(handlers, filters, strict=True):
+            handler.filters = kept
     return None
 
 
 def champion() -> dict[str, Any] | None:
-    """The champion's version and test RMSE, after it has predicted a few rows."""
-    store = registry.Registry(settings.Settings())
-    found = store.champion()
+    """Return the champion's version and test RMSE, after it has predicted a few rows."""
+    found = registry.champion()
     if not found:
         return None
     month = sources.list_months(settings.Settings().data_location)[0]
-    trips = data.pd.read_parquet(month, columns=data.INPUTS.names)[:5]
-    with store.load(found.version) as model:
-        assert len(model.predict(trips)) == len(trips)
+    rows = contract.pd.read_parquet(month, columns=contract.INPUTS.names)[:5]
+    with registry.load(found.version) as model:
+        assert len(model.predict(rows)) == len(rows)
     return {"version": found.version, "rmse": found.metrics["test_rmse"]}
 
 
@@ -53,7 +62,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     sources.READ_SECONDS = 2
-    waits.shorten(tasks)
+    waits.shorten(PACKAGE)
     answers, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
         print(json.dumps(answer(json.loads(line))), file=answers, flush=True)

@@ -16,13 +16,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-PACKAGE = next(path.name for path in Path("src").iterdir() if (path / "flows.py").exists())
-data = importlib.import_module(f"{PACKAGE}.data")
+PACKAGE = next(Path("src").glob("*/flows")).parent.name
+contract, locations, months, pipeline = (
+    importlib.import_module(f"{PACKAGE}.kit.{name}")
+    for name in ("modelling.contract", "locations", "modelling.months", "modelling.pipeline")
+)
 Random = np.random.Generator
 
 
 def column(table: pa.Table, rng: Random) -> str:
-    return str(rng.choice(data.SCHEMA.names))
+    return str(rng.choice(contract.SCHEMA.names))
 
 
 def put(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
@@ -113,7 +116,7 @@ def spoil_bytes(path: Path, rng: Random) -> str:
 
 
 def one_case(case: int, month: pa.Table, folder: Path) -> tuple[str, str]:
-    """What was done to the month, and how it ended."""
+    """Return what was done to the month, and how it ended."""
     rng = np.random.default_rng(case)
     path = folder / "trips_2024-01.parquet"
     table, done = month, []
@@ -133,12 +136,13 @@ def one_case(case: int, month: pa.Table, folder: Path) -> tuple[str, str]:
     if not case % 3:
         done.append(spoil_bytes(path, rng))
     try:
-        cleaned = data.clean_month(path, path.name, folder / "checkpoints")
-        X, y = data.read([cleaned.path])
+        cleaned = months.clean_month(path, path.name, folder / "checkpoints")
+        X, y = months.read([cleaned.path])
         assert len(X) == len(y) == cleaned.kept > 0
         assert np.isfinite(y).all()
-        features.make_pipeline(training.regressor(training.TrainParams(), 2)).fit(X, y)
-    except data.DataError as error:
+        estimator = contract.make_estimator(contract.TrainParams(max_rounds=2))
+        pipeline.make_pipeline(estimator).fit(X, y)
+    except locations.DataError as error:
         assert str(error).startswith(path.name), error
         assert "\n" not in str(error), error
         return "+".join(done), "refused"
@@ -158,9 +162,6 @@ def main(cases: int) -> None:
                 print(f"case {case}:\n{traceback.format_exc(limit=-3)}", file=sys.stderr)
     print(json.dumps(ends))
 
-
-features = importlib.import_module(f"{PACKAGE}.features")
-training = importlib.import_module(f"{PACKAGE}.training")
 
 if __name__ == "__main__":
     main(int(sys.argv[1]))

@@ -14,27 +14,22 @@ from typing import Any
 
 import waits
 
-PACKAGE = next(path.name for path in Path("src").iterdir() if (path / "flows.py").exists())
+PACKAGE = next(Path("src").glob("*/flows")).parent.name
+# Where each stage stops: a month half written; a pipeline half written; an MLflow run with its
+# metrics, but no model; a version that is registered, not yet champion.
 STAGES = {
-    "cleaning": ("data", "_check_share"),
-    "fitting": ("training", "save"),
+    "cleaning": (f"{PACKAGE}.kit.modelling.months", "_check_share"),
+    "fitting": (f"{PACKAGE}.kit.modelling.pipeline", "save"),
     "logging": ("mlflow.sklearn", "log_model"),
-    "promoting": ("registry.Registry", "promote"),
+    "promoting": (f"{PACKAGE}.kit.promotions", "promote"),
 }
-"""Where each stage stops: a month half written; a pipeline half written; an MLflow run with its
-metrics, but no model; a version that is registered, not yet champion."""
 
 
 def stop_before(stage: str, folder: Path) -> None:
     """Stop before the stage's function; of the months, only the last one stops."""
     where, name = STAGES[stage]
-    module, _, owner = where.partition(".")
-    if module == "mlflow":
-        target: Any = importlib.import_module(where)
-    else:
-        target = importlib.import_module(f"{PACKAGE}.{module}")
-        target = getattr(target, owner) if owner else target
-    function = getattr(target, name)
+    module = importlib.import_module(where)
+    function = getattr(module, name)
 
     def stops(*args: Any, **options: Any) -> Any:
         if stage == "fitting":
@@ -43,11 +38,11 @@ def stop_before(stage: str, folder: Path) -> None:
             wait(folder / stage)
         return function(*args, **options)
 
-    setattr(target, name, stops)
+    setattr(module, name, stops)
 
 
 def wait(marker: Path) -> None:
-    """Say that the stage is reached, and wait for leave to go on."""
+    """Say that the stage is reached, and wait until the marker is gone."""
     marker.with_suffix(".tmp").write_text(str(os.getpid()))
     marker.with_suffix(".tmp").rename(marker)
     while marker.exists():
@@ -56,11 +51,12 @@ def wait(marker: Path) -> None:
 
 def main(folder: str, stage: str, *argv: str) -> None:
     """Run a command line, or without one what a worker runs."""
-    waits.shorten(importlib.import_module(f"{PACKAGE}.tasks"))
+    waits.shorten(PACKAGE)
     stop_before(stage, Path(folder))
     if argv:
         sys.argv = ["poe", *argv]
-        importlib.import_module(f"{PACKAGE}.__main__").main()
+        commands = importlib.import_module(f"{PACKAGE}.kit.commands")
+        commands.run(importlib.import_module(f"{PACKAGE}.__main__").app)
     else:
         sys.argv = sys.argv[:1]
         runpy.run_module("prefect.engine", run_name="__main__")

@@ -1,6 +1,7 @@
 """Every fault of a month gets one clear error, and leaves no checkpoint."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,8 +9,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from .. import module
 from .make_months import make_month
-from .package import data, parquet
+
+contract = module("kit.modelling.contract")
+data = module("data")
+kit_months = module("kit.modelling.months")
+locations = module("kit.locations")
 
 MONTH = make_month("2024-01", 500)
 
@@ -45,6 +51,16 @@ def of_half_zones(table: pa.Table) -> pa.Table:
     return with_column(table, "PULocationID", zones)
 
 
+def of_half_zones_as_decimals(table: pa.Table) -> pa.Table:
+    zones = pa.array([Decimal("1.5")] * len(table), pa.decimal128(12, 1))
+    return with_column(table, "PULocationID", zones)
+
+
+def as_dictionary_of_texts(table: pa.Table) -> pa.Table:
+    texts = as_text(table)["trip_distance"]
+    return with_column(table, "trip_distance", texts.dictionary_encode())
+
+
 def of_no_pickup(table: pa.Table) -> pa.Table:
     return with_column(table, data.PICKUP, pa.nulls(len(table), table[data.PICKUP].type))
 
@@ -52,12 +68,14 @@ def of_no_pickup(table: pa.Table) -> pa.Table:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (renamed, "column 'PULocationID' is there 0 times"),
+        (renamed, "column 'PULocationID' is missing; rename"),
         (duplicated, "column 'DOLocationID' is there 2 times"),
         (as_text, "column 'trip_distance' is string, not double"),
+        (as_dictionary_of_texts, "column 'trip_distance' is dictionary.*, not double"),
         (of_half_zones, "column 'PULocationID' does not fit int64"),
+        (of_half_zones_as_decimals, "column 'PULocationID' does not fit int64"),
         (of_zero_length, "no rows left of 500"),
-        (mostly_null, r"42% of 500 rows are bad \(value missing: 200"),
+        (mostly_null, r"42% of 500 rows are bad \(.*PULocationID is missing: 200"),
         (of_no_pickup, f"column '{data.PICKUP}' is empty"),
         (lambda table: table[:0], "has no rows"),
     ],
@@ -67,9 +85,10 @@ def test_a_bad_month_is_refused(
 ) -> None:
     raw = tmp_path / "trips_2024-01.parquet"
     pq.write_table(spoil(MONTH), raw)
-    with pytest.raises(parquet.DataError, match=message) as caught:
-        data.clean_month(raw, raw.name, tmp_path / "checkpoints")
+    with pytest.raises(locations.DataError, match=message) as caught:
+        kit_months.clean_month(raw, raw.name, tmp_path / "checkpoints")
     assert str(caught.value).startswith(raw.name)
+    assert "\n" not in str(caught.value)
     assert not list(tmp_path.glob("checkpoints/*"))
 
 
@@ -77,24 +96,49 @@ def test_a_truncated_month_is_refused(tmp_path: Path) -> None:
     raw = tmp_path / "trips_2024-01.parquet"
     pq.write_table(MONTH, raw)
     raw.write_bytes(raw.read_bytes()[:-100])
-    with pytest.raises(parquet.DataError, match="not a whole parquet file"):
-        data.clean_month(raw, raw.name, tmp_path)
+    with pytest.raises(locations.DataError, match="not a whole parquet file"):
+        kit_months.clean_month(raw, raw.name, tmp_path)
 
 
 def test_a_missing_month_is_named(tmp_path: Path) -> None:
-    with pytest.raises(parquet.DataError, match=r"^trips\.parquet: no such file"):
-        data.clean_month(tmp_path / "trips.parquet", "trips.parquet", tmp_path)
+    with pytest.raises(locations.DataError, match=r"^trips\.parquet: no such file"):
+        kit_months.clean_month(tmp_path / "trips.parquet", "trips.parquet", tmp_path)
 
 
 def test_other_types_of_the_same_columns_are_read(tmp_path: Path) -> None:
-    types = {"PULocationID": pa.int32(), "trip_type": pa.int64(), "VendorID": pa.int32()}
+    types = {
+        "PULocationID": pa.int32(),
+        "trip_type": pa.int64(),
+        "VendorID": pa.int32(),
+        "trip_distance": pa.decimal128(12, 2),
+    }
     fields = [pa.field(f.name, types.get(f.name, f.type)) for f in MONTH.schema]
-    raw = tmp_path / "trips_2024-01.parquet"
-    pq.write_table(MONTH.cast(pa.schema(fields)), raw)
-    month = data.clean_month(raw, raw.name, tmp_path)
-    assert month.period == "2024-01"
-    assert month.rows == 500
-    assert month.kept == 500 - sum(month.dropped.values()) == pq.read_metadata(month.path).num_rows
+    found = []
+    for name, table in {"usual": MONTH, "other": MONTH.cast(pa.schema(fields))}.items():
+        raw = tmp_path / f"{name}.parquet"
+        pq.write_table(table, raw)
+        month = kit_months.clean_month(raw, raw.name, tmp_path)
+        assert month.period == "2024-01"
+        assert month.rows == 500
+        kept = 500 - sum(month.dropped.values())
+        assert month.kept == kept == pq.read_metadata(month.path).num_rows
+        found.append(kit_months.read([month.path]))
+    assert found[0][0].equals(found[1][0])
+    assert found[0][1].equals(found[1][1])
+
+
+def test_dictionaries_are_read_as_their_values(tmp_path: Path) -> None:
+    encoded = MONTH
+    for name in ("PULocationID", "trip_type"):
+        encoded = with_column(encoded, name, MONTH[name].dictionary_encode())
+    found = []
+    for name, table in {"plain": MONTH, "encoded": encoded}.items():
+        raw = tmp_path / f"{name}.parquet"
+        pq.write_table(table, raw)
+        if name == "encoded":
+            assert pa.types.is_dictionary(pq.read_schema(raw).field("PULocationID").type)
+        found.append(kit_months.read([kit_months.clean_month(raw, raw.name, tmp_path).path])[0])
+    assert found[0].equals(found[1])
 
 
 def test_times_count_as_a_clock_of_their_zone_shows_them(tmp_path: Path) -> None:
@@ -105,7 +149,7 @@ def test_times_count_as_a_clock_of_their_zone_shows_them(tmp_path: Path) -> None
     for folder, table in {"naive": MONTH, "zoned": zoned}.items():
         raw = tmp_path / f"{folder}.parquet"
         pq.write_table(table, raw)
-        found.append(data.read([data.clean_month(raw, raw.name, tmp_path).path])[0])
+        found.append(kit_months.read([kit_months.clean_month(raw, raw.name, tmp_path).path])[0])
     assert found[0].equals(found[1])
 
 
@@ -114,9 +158,9 @@ def test_a_checkpoint_is_named_after_the_code_that_makes_it(
 ) -> None:
     raw = tmp_path / "trips_2024-01.parquet"
     pq.write_table(MONTH, raw)
-    today = data.clean_month(raw, raw.name, tmp_path / "checkpoints")
-    monkeypatch.setattr(data, "CLEANING", {"data.py": "edited"})
-    edited = data.clean_month(raw, raw.name, tmp_path / "checkpoints")
+    today = kit_months.clean_month(raw, raw.name, tmp_path / "checkpoints")
+    monkeypatch.setattr(kit_months, "CODE", "of yesterday")
+    edited = kit_months.clean_month(raw, raw.name, tmp_path / "checkpoints")
     assert today.digest == edited.digest
     assert today.path != edited.path
     assert today.path.exists()
@@ -128,21 +172,23 @@ def test_rows_are_dropped_by_reason() -> None:
     trips[data.DROPOFF] = trips[data.PICKUP] + pa.array(seconds, "duration[s]").to_pandas()
     trips.loc[5, "DOLocationID"] = None
     trips.loc[6, "PULocationID"] = 266
-    kept, dropped = data.clean(trips, "2024-01")
+    kept, dropped = contract.clean(trips, "2024-01")
     assert kept[data.TARGET].tolist() == [1, 60]
     assert {reason: count for reason, count in dropped.items() if count} == {
-        "value missing": 1,
+        "DOLocationID is missing": 1,
         "PULocationID not from 1 to 265": 1,
         "shorter than 1 minute": 2,
         "longer than 60 minutes": 1,
     }
-    assert not len(data.clean(trips, "2024-02")[0])
+    rest, dropped = contract.clean(trips, "2024-02")
+    assert not len(rest)
+    assert dropped["outside the month"] == 5
 
 
 def test_months_that_overlap_are_refused(months: list[str], tmp_path: Path) -> None:
-    first, *_, last = [data.clean_month(Path(path), path, tmp_path) for path in months]
-    data.check_months([first], last)
-    with pytest.raises(parquet.DataError, match="holds 2024-01, as"):
-        data.check_months([first, last], first)
-    with pytest.raises(parquet.DataError, match=r"holds 2024-01, but .* holds 2024-03; test on a"):
-        data.check_months([last], first)
+    first, *_, last = [kit_months.clean_month(Path(path), path, tmp_path) for path in months]
+    kit_months.check_months([first], last)
+    with pytest.raises(locations.DataError, match="holds 2024-01, as"):
+        kit_months.check_months([first, last], first)
+    with pytest.raises(locations.DataError, match=r"holds 2024-01, but .* holds 2024-03; test on"):
+        kit_months.check_months([last], first)

@@ -1,83 +1,74 @@
-"""The encoder, the pipeline and the comparison of two models."""
+"""The pipeline: from raw rows to predictions, and its file."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from .package import data, encoding, evaluation, features, streaming, training
+from .. import module
+
+contract = module("kit.modelling.contract")
+fitting = module("kit.modelling.fitting")
+kit_months = module("kit.modelling.months")
+parts = module("kit.modelling.parts")
+pipelines = module("kit.modelling.pipeline")
+
+PROBLEM = contract.PROBLEM
 
 
-def test_means_are_learnt_from_the_other_folds() -> None:
-    X = pd.DataFrame({"group": [0, 0, 1, 1], "miles": [1.0, 2.0, 4.0, np.nan], "hour": 0.0})
-    encoder = encoding.GroupMeans({"group": 3}, per="miles", prior_rows=0, folds=2)
-    y = [10.0, 20.0, 30.0, 50.0]
-    with np.errstate(invalid="ignore"):
-        learnt = encoder.fit_transform(X, y)
-        told = encoder.transform(X)
-    assert encoder.get_feature_names_out() == ["miles", "hour", "group_mean", "group_per"]
-    assert learnt[:, 2].tolist() == [20, 10, 50, 30]
-    assert told[:, 2].tolist() == [15, 15, 40, 40]
-    assert told[0, 3] == 30 / 3
-    assert told[2, 3] == 30 / 4
-
-
-def test_batches_teach_the_same_as_all_at_once() -> None:
-    rng = np.random.default_rng(0)
-    X = pd.DataFrame({"group": rng.integers(0, 5, 100), "miles": rng.random(100)})
-    y = rng.random(100)
-    whole = encoding.GroupMeans({"group": 5}, "miles")
-    learnt = whole.fit_transform(X, y)
-    parts = encoding.GroupMeans({"group": 5}, "miles").start()
-    parts.add(X[:37], y[:37]).add(X[37:], y[37:], 37)
-    assert np.allclose(parts.out_of_fold()(X[37:], 37), learnt[37:])
-    assert np.allclose(parts.finish().transform(X), whole.transform(X))
+def cleaned(months: list[str], folder: Path) -> list[Path]:
+    return [kit_months.clean_month(Path(path), path, folder).path for path in months]
 
 
 def test_a_pipeline_takes_raw_rows_and_survives_a_file(months: list[str], tmp_path: Path) -> None:
-    paths = [data.clean_month(Path(path), path, tmp_path).path for path in months]
-    pipeline = training.fit(paths[:2], training.TrainParams(max_rounds=40))
-    X, y = data.read(paths[2:])
-    predicted = pipeline.predict(X)
-    baseline = np.full(len(y), streaming.target_mean(paths[:2]))
-    assert evaluation.evaluate(y, predicted).rmse < 0.7 * evaluation.evaluate(y, baseline).rmse
-    assert sum(features.importance(pipeline).values()) == pytest.approx(1, abs=1e-5)
-    training.save(pipeline, tmp_path / "pipeline.skops")
-    assert (training.load(tmp_path / "pipeline.skops").predict(X) == predicted).all()
+    paths = cleaned(months, tmp_path)
+    pipeline = fitting.fit(paths[:2], contract.TrainParams(max_rounds=40))
+    X, y = kit_months.read(paths[2:])
+    actual, predicted = y.to_numpy(), pipeline.predict(X)
+    baseline = PROBLEM.baseline(*parts.target_counts(paths[:2]), len(y))
+    assert baseline == pytest.approx(kit_months.read(paths[:2])[1].mean())
+    errors = [PROBLEM.metrics(actual, found)["rmse"] for found in (predicted, baseline)]
+    assert errors[0] < 0.7 * errors[1]
+    importance = pipelines.importance(pipeline, X, actual)
+    assert sum(importance.values()) == pytest.approx(1, abs=1e-5)
+    assert {"distance", "pickup_mean", "pickup_per"} <= importance.keys()
+    pipelines.save(pipeline, tmp_path / "pipeline.skops")
+    assert (pipelines.load(tmp_path / "pipeline.skops").predict(X) == predicted).all()
 
 
 def test_unknown_zones_and_missing_values_are_predicted(months: list[str], tmp_path: Path) -> None:
-    path = data.clean_month(Path(months[0]), months[0], tmp_path).path
-    pipeline = training.fit([path], training.TrainParams(max_rounds=5))
-    rows = data.read([path])[0][:3]
+    paths = cleaned(months[:1], tmp_path)
+    pipeline = fitting.fit(paths, contract.TrainParams(max_rounds=5))
+    rows = kit_months.read(paths)[0][:3]
     rows = rows.assign(PULocationID=[9999, -1, 1], trip_distance=np.nan, trip_type=np.nan)
     assert np.isfinite(pipeline.predict(rows)).all()
 
 
-@pytest.mark.parametrize(
-    ("noise", "promoted", "why"),
-    [(0.5, True, "beyond noise"), (0.999, False, "not the gain"), (1.5, False, "higher than")],
-)
-def test_promotion_asks_for_a_gain_beyond_noise(noise: float, promoted: bool, why: str) -> None:
-    rng = np.random.default_rng(1)
-    y = rng.normal(size=5000)
-    error = rng.normal(size=5000)
-    verdict = evaluation.is_better(y, y + noise * error, y + error, "champion", 0.005)
-    assert verdict.promoted is promoted
-    assert why in verdict.reason
+def test_any_estimator_of_scikit_learns_kind_is_fitted(
+    months: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sklearn.ensemble import HistGradientBoostingRegressor
 
+    def make(_: Any) -> Any:
+        return HistGradientBoostingRegressor(max_iter=20, random_state=0)
 
-def test_what_is_no_number_is_no_gain() -> None:
-    y = np.linspace(1, 60, 500)
-    broken = np.where(np.arange(500) == 7, np.nan, y)
-    for challenger, rival in ((broken, y + 1), (y, y)):
-        assert not evaluation.is_better(y, challenger, rival, "champion", 0.005).promoted
-
-
-def test_a_gain_on_few_rows_may_be_noise() -> None:
-    y, challenger, rival = np.random.default_rng(1).normal(size=(3, 60))
-    verdict = evaluation.is_better(y, y + challenger, y + 1.05 * rival, "champion", 0)
-    assert "lower than" in verdict.reason
-    assert verdict.reason.endswith("which may be noise")
-    assert not verdict.promoted
+    monkeypatch.setattr(fitting, "make_estimator", make)
+    paths = cleaned(months, tmp_path)
+    with pytest.raises(ValueError, match=r"^model\.py: TRUSTED_TYPES lacks .*; add \"sklearn"):
+        fitting.fit(paths[:1], contract.TrainParams())
+    trusted = ["sklearn._loss.link.Interval", "sklearn._loss.link.IdentityLink"]
+    monkeypatch.setattr(pipelines, "TRUSTED", [*pipelines.TRUSTED, *trusted])
+    try:
+        pipeline = fitting.fit(paths[:1], contract.TrainParams())
+    except ValueError as error:  # what scikit-learn's estimators hold is its own affair
+        more = str(error).partition("add ")[2].replace('"', "").split(", ")
+        monkeypatch.setattr(pipelines, "TRUSTED", [*pipelines.TRUSTED, *more])
+        pipeline = fitting.fit(paths[:1], contract.TrainParams())
+    X, y = kit_months.read(paths[1:2])
+    importance = pipelines.importance(pipeline, X, y.to_numpy())
+    assert sum(importance.values()) == pytest.approx(1, abs=1e-5)
+    assert max(importance, key=lambda name: importance[name]) == "distance"
+    pipelines.save(pipeline, tmp_path / "pipeline.skops")
+    loaded = pipelines.load(tmp_path / "pipeline.skops")
+    assert (loaded.predict(X) == pipeline.predict(X)).all()

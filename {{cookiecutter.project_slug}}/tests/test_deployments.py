@@ -1,6 +1,5 @@
 """prefect.yaml, checked without a server: Prefect passes over most typos in silence."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +8,10 @@ from prefect.client.schemas.schedules import construct_schedule
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.importtools import import_object
 
-from .package import settings
+from . import ROOT, module
 
-FILE = yaml.safe_load((Path(__file__).parents[1] / "prefect.yaml").read_text())
+PROJECT = module("kit.project").PROJECT
+FILE = yaml.safe_load((ROOT / "prefect.yaml").read_text())
 REQUIRED = {"name", "description", "entrypoint", "work_pool"}
 OPTIONAL = {
     *("tags", "parameters", "schedules", "concurrency_limit", "triggers", "version"),
@@ -37,7 +37,7 @@ def test_prefect_knows_every_key(deployment: dict[str, Any]) -> None:
 
 @each_deployment
 def test_automations_know_it_by_its_tag(deployment: dict[str, Any]) -> None:
-    assert settings.PROJECT in deployment["tags"]
+    assert PROJECT in deployment["tags"]
 
 
 @each_deployment

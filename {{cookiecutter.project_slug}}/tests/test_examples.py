@@ -23,18 +23,18 @@ from prefect.artifacts import Artifact
 from prefect.futures import PrefectConcurrentFuture
 from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 
-from .package import project, settings
+from . import PACKAGE, ROOT
 
-FOLDER = Path(str(project.__file__)).parent / "examples"
+FOLDER = ROOT / "src" / PACKAGE / "examples"
 NAMES = sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
-PAGE = settings.ROOT / "docs" / "orchestration.md"
+PAGE = ROOT / "docs" / "orchestration.md"
 IMPATIENT = {"retry_delay_seconds": 0, "retry_jitter_factor": None}
 
 serving = pytest.mark.usefixtures("prefect_harness")
 
 
 def example(name: str) -> Any:
-    return import_module(f"{project.__name__}.examples.{name}")
+    return import_module(f"{PACKAGE}.examples.{name}")
 
 
 @contextmanager
@@ -251,7 +251,7 @@ def test_graph_draws_a_flow_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def run_example(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
     monkeypatch.setattr(sys, "argv", ["examples", *arguments])
     for name in arguments:
-        monkeypatch.delitem(sys.modules, f"{project.__name__}.examples.{name}", raising=False)
+        monkeypatch.delitem(sys.modules, f"{PACKAGE}.examples.{name}", raising=False)
     example("__main__").main()
 
 
@@ -288,5 +288,5 @@ def test_page_names_what_is_there() -> None:
 def test_page_names_commands_that_are_there() -> None:
     page = PAGE.read_text()
     assert set(re.findall(r"uv run poe example (\w+)", page)) == {*NAMES}
-    tasks = tomllib.loads((settings.ROOT / "pyproject.toml").read_text())["tool"]["poe"]["tasks"]
+    tasks = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["poe"]["tasks"]
     assert set(re.findall(r"uv run poe (\w+)", page)) <= tasks.keys()

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from .kit.modelling.problems import Regression
 
 # What kind of target data.TARGET is, and its unit. For classes instead of a number:
-# Classification(classes=("on time", "late")).
+# Classification(classes=("on time", "late")), from .kit.modelling.classification.
 PROBLEM = Regression(unit="minutes")
 
 # The types outside of scikit-learn that a saved model may hold; any other is refused.

@@ -1,25 +1,20 @@
 """The flows `monitor` and `retrain`: is the champion still right, and what if it is not."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
-from pydantic import BaseModel, Field
 
 from ..kit.locations import Location
 from ..kit.orchestration import name_with_file
 from ..kit.project import PROJECT
+from ..kit.records import Champion, Inspection, RetrainResult
 from ..settings import Settings
-from .scoring import ScoreResult, find_champion, score
-from .shared import HOUR, NETWORK_TASK, fetch, find_newest
-from .training import TrainResult, train
-
-if TYPE_CHECKING:
-    from ..kit.monitoring import Inspection
-    from ..kit.registry import Champion
+from .scoring import score
+from .shared import HOUR, NETWORK_TASK, fetch, find_champion, find_newest
+from .training import train
 
 DRIFT_KEY = f"{PROJECT}-drift"
 # The event that asks for a retraining (a trigger in prefect.yaml answers), and what it is about.
@@ -27,27 +22,8 @@ DRIFT_EVENT = f"{PROJECT}.drift"
 MODEL_RESOURCE = f"prefect-ml.model.{PROJECT}"
 
 
-class MonitorResult(BaseModel):
-    """How a month is; `findings` are the PSI by feature, and the share by which the error rose."""
-
-    model_version: int
-    period: str
-    digest: str
-    verdict: Literal["ok", "warn", "fail"]
-    findings: dict[str, float]
-    error: float | None = Field(description="The champion's on this month; None without labels")
-
-
-class RetrainResult(BaseModel):
-    """How the month was, and what followed; without a training the champion stays."""
-
-    monitoring: MonitorResult
-    training: TrainResult | None = None
-    scoring: ScoreResult | None = None
-
-
 @task(task_run_name=name_with_file, **NETWORK_TASK | {"timeout_seconds": 4 * HOUR})
-def inspect(raw: Path, location: str, champion: "Champion") -> "Inspection":
+def inspect(raw: Path, location: str, champion: Champion) -> Inspection:
     """Compare a month with what the champion learnt from, and measure its error."""
     from ..kit import monitoring
 
@@ -55,25 +31,21 @@ def inspect(raw: Path, location: str, champion: "Champion") -> "Inspection":
 
 
 @task(**NETWORK_TASK)
-def publish_inspection(inspection: "Inspection", champion: "Champion") -> None:
+def publish_inspection(inspection: Inspection) -> None:
     """Publish the report on a month as a Prefect artifact."""
     from ..kit import reports
 
-    markdown = reports.drift_report(inspection, champion.version)
-    create_markdown_artifact(markdown, key=DRIFT_KEY, description=inspection.verdict)
+    report = reports.drift_report(inspection)
+    create_markdown_artifact(report, key=DRIFT_KEY, description=inspection.verdict)
 
 
 @task(cache_policy=NO_CACHE)
-def raise_alarm(inspection: "Inspection", champion: "Champion") -> None:
+def raise_alarm(inspection: Inspection) -> None:
     """Emit the event that a month is not what the champion learnt from."""
     emit_event(
         DRIFT_EVENT,
         resource={"prefect.resource.id": MODEL_RESOURCE, "prefect.resource.name": PROJECT},
-        payload={
-            "period": inspection.period,
-            "model_version": champion.version,
-            "findings": {name: found.value for name, found in inspection.findings.items()},
-        },
+        payload=inspection.model_dump(include={"period", "model_version", "findings"}),
     )
 
 
@@ -86,7 +58,7 @@ def find_tested(digest: str) -> int | None:
 
 
 @flow(name=f"{PROJECT}-monitor")
-def monitor(path: Location | None = None, alarm: bool = True) -> MonitorResult:
+def monitor(path: Location | None = None, alarm: bool = True) -> Inspection:
     """Compare a month with what the champion learnt from, and its error with that of its test.
 
     Args:
@@ -97,20 +69,11 @@ def monitor(path: Location | None = None, alarm: bool = True) -> MonitorResult:
     champion = find_champion()
     path = path or find_newest(settings.data_location)
     found = inspect(fetch(path, settings.checkpoint_dir), path, champion)
-    publish_inspection(found, champion)
+    publish_inspection(found)
     if alarm and found.verdict == "fail":
-        raise_alarm(found, champion)
-    get_run_logger().info(
-        f"{found.period} compared with what version {champion.version} learnt from: {found.summary}"
-    )
-    return MonitorResult(
-        model_version=champion.version,
-        period=found.period,
-        digest=found.digest,
-        verdict=found.verdict,
-        findings={name: finding.value for name, finding in found.findings.items()},
-        error=found.error,
-    )
+        raise_alarm(found)
+    get_run_logger().info(found.summary)
+    return found
 
 
 @flow(name=f"{PROJECT}-retrain")

@@ -2,44 +2,22 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
-from pydantic import BaseModel
 
 from ..kit.locations import Location
 from ..kit.orchestration import name_with_file
 from ..kit.project import PROJECT
+from ..kit.records import Champion, ScoreResult, Scores
 from ..settings import Settings
-from .shared import HOUR, NETWORK_TASK, fetch, find_newest
-
-if TYPE_CHECKING:
-    from ..kit.prediction import Scores
-    from ..kit.registry import Champion
+from .shared import HOUR, NETWORK_TASK, fetch, find_champion, find_newest
 
 SCORES_KEY = f"{PROJECT}-scores"
 
 
-class ScoreResult(BaseModel):
-    """What was predicted, and where it lies."""
-
-    model_version: int
-    rows: int
-    scored: int
-    files: list[Path]
-
-
-@task(**NETWORK_TASK)
-def find_champion() -> "Champion":
-    """Find the champion."""
-    from ..kit import registry
-
-    return registry.the_champion()
-
-
 @task(task_run_name=name_with_file, **NETWORK_TASK | {"timeout_seconds": 4 * HOUR})
-def predict(raw: Path, location: str, champion: "Champion", folder: Path) -> "Scores":
+def predict(raw: Path, location: str, champion: Champion, folder: Path) -> Scores:
     """Predict a month with the champion, to files in a folder."""
     from ..kit import prediction, registry
 
@@ -50,20 +28,12 @@ def predict(raw: Path, location: str, champion: "Champion", folder: Path) -> "Sc
 
 
 @task(**NETWORK_TASK)
-def publish_scores(months: "list[Scores]", champion: "Champion") -> None:
+def publish_scores(months: list[Scores], champion: Champion) -> None:
     """Publish the counts as a Prefect artifact."""
-    table = [
-        {
-            "month": month.path.stem,
-            "rows": month.rows,
-            "scored": month.scored,
-            **{f"rejected: {reason}": count for reason, count in month.rejected.items()},
-            "file": str(month.path),
-        }
-        for month in months
-    ]
+    from ..kit import reports
+
     description = f"Predictions of version {champion.version}"
-    create_table_artifact(table, key=SCORES_KEY, description=description)
+    create_table_artifact(reports.scores_table(months), key=SCORES_KEY, description=description)
 
 
 @flow(name=f"{PROJECT}-score")
@@ -84,14 +54,6 @@ def score(paths: list[Location] | None = None) -> ScoreResult:
         for path in paths
     ]
     publish_scores(months, champion)
-    result = ScoreResult(
-        model_version=champion.version,
-        rows=sum(month.rows for month in months),
-        scored=sum(month.scored for month in months),
-        files=[month.path for month in months],
-    )
-    files = ", ".join(map(str, result.files))
-    get_run_logger().info(
-        f"Scored {result.scored:,} of {result.rows:,} rows with version {champion.version}: {files}"
-    )
+    result = ScoreResult(model_version=champion.version, months=months)
+    get_run_logger().info(result.summary)
     return result

@@ -5,21 +5,13 @@ large reaches the server, and a flow run that is started again goes on from its 
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from ..kit.orchestration import (
-    BY_CONTENT,
-    checkpoint,
-    is_retryable,
-    name_with_file,
-    unlock_database,
-)
-
-if TYPE_CHECKING:
-    from ..kit.modelling.months import Month
+from ..kit.orchestration import BY_CONTENT, checkpoint, is_retryable, name_with_file
+from ..kit.records import Champion, Month
 
 MINUTE, HOUR = 60, 60 * 60
 
@@ -50,7 +42,6 @@ def find_months(
     """Find the months to train on and the one to test on: those given, or the data location's."""
     from ..kit import sources
 
-    unlock_database()
     return sources.choose_months(train_paths, test_path, data_location)
 
 
@@ -59,7 +50,6 @@ def find_newest(data_location: str) -> str:
     """Find the newest month of the data location."""
     from ..kit import sources
 
-    unlock_database()
     return sources.newest_month(data_location)
 
 
@@ -68,18 +58,25 @@ def fetch(location: str, folder: Path) -> Path:
     """Copy a month into the checkpoints; a local file stays where it is."""
     from ..kit import sources
 
-    unlock_database()
     return sources.fetch(location, folder / "raw")
 
 
 @task(task_run_name=name_with_file, **CACHED_TASK)
-def clean(raw: Path, location: str, folder: Path) -> "Month":
+def clean(raw: Path, location: str, folder: Path) -> Month:
     """Check and clean a month to a checkpoint."""
     from ..kit.modelling.months import clean_month
 
     return clean_month(raw, location, folder)
 
 
-def cleaned(location: str, folder: Path) -> "Month":
+def cleaned(location: str, folder: Path) -> Month:
     """Fetch and clean a month."""
     return checkpoint(clean, fetch(location, folder), location, folder)
+
+
+@task(**NETWORK_TASK)
+def find_champion() -> Champion:
+    """Find the champion."""
+    from ..kit import registry
+
+    return registry.the_champion()

@@ -1,76 +1,55 @@
 """The flow `train`: from months to a model, and to the champion if it is better."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
-from pydantic import BaseModel, Field
 
 from ..kit.locations import Location
 from ..kit.orchestration import checkpoint, is_lost_worker, one_at_a_time
 from ..kit.project import PROJECT
+from ..kit.records import Evaluation, Month, TrainResult, Verdict
 from ..model import TrainParams
 from ..settings import Settings
 from .shared import CACHED_TASK, HOUR, NETWORK_TASK, cleaned, find_months
 
-if TYPE_CHECKING:
-    from ..kit.modelling.evaluation import Evaluation, Verdict
-    from ..kit.modelling.fitting import Engine
-    from ..kit.modelling.months import Month
-
 REPORT_KEY = f"{PROJECT}-training"
-
-
-class TrainResult(BaseModel):
-    """How a training ended; the metrics are those on the test month, by name."""
-
-    run_id: str = Field(description="Id of the MLflow run")
-    model_version: int
-    metrics: dict[str, float]
-    promoted: bool
-    reason: str
 
 
 @task(**NETWORK_TASK)
 def find_params(name: str) -> TrainParams:
     """Find the params that a search saved under a name."""
-    from ..kit import tuning
+    from ..kit import named_params
 
-    return tuning.saved_params(name)
+    return named_params.read(name)
 
 
 @task(retries=2, retry_delay_seconds=10, retry_condition_fn=is_lost_worker, **CACHED_TASK)
-def fit(months: "list[Month]", params: TrainParams, engine: "Engine", folder: Path) -> str:
+def fit(months: list[Month], params: TrainParams, engine: str, folder: Path) -> Path:
     """Fit a pipeline to the months, and return the path of its checkpoint."""
     from ..kit.modelling import fitting
 
-    return str(fitting.fit_to_checkpoint(months, params, engine, folder))
+    return fitting.fit_to_checkpoint(months, params, engine, folder)
 
 
 @task(timeout_seconds=HOUR, cache_policy=NO_CACHE)
-def evaluate(pipeline: str, months: "list[Month]", test: "Month") -> "Evaluation":
+def evaluate(pipeline: Path, months: list[Month], test: Month, params: TrainParams) -> Evaluation:
     """Predict the test month, and measure."""
     from ..kit.modelling import evaluation
 
-    return evaluation.evaluate(Path(pipeline), [month.path for month in months], test.path)
+    return evaluation.evaluate(pipeline, months, test, params)
 
 
 @task(**NETWORK_TASK)
-def log(
-    pipeline: str,
-    evaluation: "Evaluation",
-    months: "list[Month]",
-    test: "Month",
-    params: TrainParams,
-) -> str:
+def log(evaluation: Evaluation) -> str:
     """Log model, metrics, plots and data to MLflow, and return the MLflow run's id."""
     from ..kit import tracking
 
     tags = {"prefect.flow_run_id": flow_run.id or "", "prefect.flow_run_name": flow_run.name or ""}
-    return tracking.log_training(Path(pipeline), evaluation, months, test, params, tags)
+    return tracking.log_training(evaluation, tags)
 
 
 @task(**NETWORK_TASK)
@@ -84,11 +63,11 @@ def register(run_id: str) -> int:
 
 
 @task(**NETWORK_TASK)
-def compare(evaluation: "Evaluation", test: "Month") -> "Verdict":
+def compare(evaluation: Evaluation) -> Verdict:
     """Let the champion predict the same test rows, and decide which model is better."""
     from ..kit import comparison
 
-    return comparison.compare_with_champion(evaluation, test)
+    return comparison.compare_with_champion(evaluation)
 
 
 @task(**NETWORK_TASK)
@@ -100,22 +79,14 @@ def make_champion(version: int, reason: str) -> None:
 
 
 @task(**NETWORK_TASK)
-def publish(
-    run_id: str,
-    version: int,
-    evaluation: "Evaluation",
-    verdict: "Verdict",
-    months: "list[Month]",
-    test: "Month",
-    params: TrainParams,
-) -> None:
+def publish(evaluation: Evaluation, verdict: Verdict, version: int, run_id: str) -> None:
     """Publish the report as a Prefect artifact, with a link to the MLflow run."""
     from ..kit import registry, reports, tracking
 
-    registry.set_verdict(version, verdict.reason, test.digest)
+    registry.set_verdict(version, verdict.reason, evaluation.test.digest)
     url = tracking.run_url(run_id)
     run = f"[{run_id}]({url})" if url else f"`{run_id}`"
-    report = reports.training_report(evaluation, verdict, version, months, test, params, run)
+    report = reports.training_report(evaluation, verdict, version, run)
     create_markdown_artifact(report, key=REPORT_KEY, description=verdict.reason)
     if url:
         create_link_artifact(url, key=f"{PROJECT}-mlflow-run", link_text="MLflow run")
@@ -153,19 +124,15 @@ def train(
     check_months(months, test)
     chosen = choose_engine(engine, sum(month.kept for month in months), settings.memory_rows)
     pipeline = checkpoint(fit, months, params, chosen, folder)
-    evaluation = evaluate(pipeline, months, test)
-    run_id = log(pipeline, evaluation, months, test, params)
+    evaluation = evaluate(pipeline, months, test, params)
+    run_id = log(evaluation)
     version = register(run_id)
-    verdict = compare(evaluation, test)
+    verdict = compare(evaluation)
     if verdict.promoted:
         make_champion(version, verdict.reason)
-    publish(run_id, version, evaluation, verdict, months, test, params)
-    outcome = "promoted" if verdict.promoted else "not promoted"
-    get_run_logger().info(f"Version {version} {outcome}: {verdict.reason}")
-    return TrainResult(
-        run_id=run_id,
-        model_version=version,
-        metrics=evaluation.metrics,
-        promoted=verdict.promoted,
-        reason=verdict.reason,
+    publish(evaluation, verdict, version, run_id)
+    result = TrainResult(
+        run_id=run_id, model_version=version, metrics=evaluation.metrics, **verdict.model_dump()
     )
+    get_run_logger().info(result.summary)
+    return result

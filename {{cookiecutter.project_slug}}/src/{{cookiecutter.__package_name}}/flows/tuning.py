@@ -1,64 +1,45 @@
 """The flow `tune`: a search for better params."""
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from prefect import flow, get_run_logger, task
 from prefect.task_runners import ThreadPoolTaskRunner
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from ..kit.locations import Location
 from ..kit.orchestration import one_at_a_time
 from ..kit.project import PROJECT
-from ..model import TrainParams
+from ..kit.records import Month, TuneResult
 from ..settings import Settings
 from .shared import NETWORK_TASK, cleaned, find_months
-
-if TYPE_CHECKING:
-    from ..kit.modelling.months import Month
-    from ..kit.tuning import Trial
 
 # More at once would learn less from each other.
 TRIALS_AT_ONCE = min(4, os.cpu_count() or 1)
 THREADS_OF_TRIAL = (os.cpu_count() or 1) // TRIALS_AT_ONCE
 
 
-class TuneResult(BaseModel):
-    """How a search ended; errors are those on the newest 15% of the training rows."""
-
-    run_id: str = Field(description="Id of the MLflow run, whose nested runs are the trials")
-    params: TrainParams
-    error: float
-    default_error: float
-    better: bool = Field(description="Whether `params` are better than the default ones")
-
-
 @task(**NETWORK_TASK)
-def open_search(months: "list[Month]", name: str) -> tuple[str, list[int]]:
+def open_search(months: list[Month], name: str) -> tuple[str, list[int]]:
     """Return the id of the search's MLflow run, and the numbers of the trials that are done."""
     from ..kit import tuning
 
-    tuning.params_tag(name)  # a bad name is refused before the work, not after it
-    search = tuning.open_search(months)
-    return search, [trial.number for trial in tuning.trials_of(search)]
+    return tuning.open_search(months, name)
 
 
 # No time limit: a thread's calls cannot be interrupted.
 @task(task_run_name="trial {number}", **NETWORK_TASK | {"timeout_seconds": None})
-def try_params(number: int, trials: int, search: str, months: "list[Month]") -> None:
+def try_params(number: int, trials: int, search: str, months: list[Month]) -> None:
     """Try the params that the trials before promise most of, and log their error."""
     from ..kit import tuning
 
-    params = tuning.next_params(number, tuning.trials_of(search))
-    error = tuning.measure([month.path for month in months], params, THREADS_OF_TRIAL)
-    tuning.log_trial(search, tuning.Trial(number=number, params=params, error=error))
-    best = min(trial.error for trial in tuning.trials_of(search))
-    get_run_logger().info(f"Trial {number + 1} of {trials}: error {error:.3f}, best {best:.3f}")
+    found = tuning.try_next(number, search, months, THREADS_OF_TRIAL)
+    get_run_logger().info(f"Trial {number + 1} of {trials}: {found}")
 
 
 @task(**NETWORK_TASK)
-def close_search(search: str, name: str) -> "tuple[Trial, Trial]":
-    """Save the best trial's params under a name; return it, and the one with the default params."""
+def close_search(search: str, name: str) -> TuneResult:
+    """Save the best trial's params under a name."""
     from ..kit import tuning
 
     return tuning.close_search(search, name)
@@ -87,22 +68,10 @@ def tune(
     train_paths, _ = find_months(train_paths, test_path, settings.data_location)
     months = [cleaned(path, settings.checkpoint_dir) for path in train_paths]
     search, done = open_search(months, name)
-    missing = [number for number in range(trials) if number not in done]
     get_run_logger().info(f"{len(done)} of {trials} trials are done")
+    missing = [number for number in range(trials) if number not in done]
     for future in [try_params.submit(number, trials, search, months) for number in missing]:
         future.result()
-    best, default = close_search(search, name)
-    better = best.error < default.error
-    compared = f"the default params' error {default.error:.3f} on the newest training rows"
-    get_run_logger().info(
-        f"Trial {best.number + 1} beats {compared} with {best.error:.3f}; saved as '{name}'"
-        if better
-        else f"No trial beats {compared}; the default params are saved as '{name}'"
-    )
-    return TuneResult(
-        run_id=search,
-        params=best.params,
-        error=best.error,
-        default_error=default.error,
-        better=better,
-    )
+    result = close_search(search, name)
+    get_run_logger().info(result.reason)
+    return result

@@ -30,16 +30,23 @@ def _check_parameters(command: Any, arguments: dict[str, Any]) -> None:
     if not hasattr(command, "validate_parameters"):
         return
     for handler in logging.getLogger().handlers:
-        handler.addFilter(_is_no_failure)
+        handler.addFilter(_SaidOnce())
     try:
         command.validate_parameters(arguments)
     except TypeError as error:  # Prefect's, with a line for each parameter
         sys.exit(f"error: {_on_one_line(str(error))}; --help shows the options")
 
 
-def _is_no_failure(record: logging.LogRecord) -> bool:
-    # The server's logs get all of it, by another handler.
-    return record.levelno < logging.ERROR or record.module not in ENGINES
+class _SaidOnce(logging.Filter):
+    """Drop what Prefect's engines say of a failure: `run` says it, and the server has it all."""
+
+    failed = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.module not in ENGINES:
+            return True
+        self.failed |= record.levelno >= logging.ERROR
+        return not self.failed
 
 
 def _advice(error: Exception) -> str:
@@ -60,6 +67,8 @@ def _cause(error: BaseException) -> str:
 
 def _on_one_line(message: str) -> str:
     """Return what cyclopts or pydantic says, without pydantic's title, types and address."""
+    # Our own checks say all; what is before it repeats the value, with a password in it.
+    message = message.rpartition("Value error, ")[2]
     message = re.sub(r"\d+ validation errors? for \S+| \[type=.*|For further .*", "", message)
     parts = (line.strip(" .") for line in message.splitlines())
     return ": ".join(part for part in parts if part)

@@ -4,17 +4,17 @@ from ..settings import Settings
 from . import registry, tracking
 from .modelling import months
 from .modelling.contract import PROBLEM
-from .modelling.evaluation import Evaluation, Verdict, compare, read_predictions
-from .modelling.months import Month
+from .modelling.evaluation import compare, read_predictions
+from .records import Evaluation, Verdict
 
 
-def compare_with_champion(evaluation: Evaluation, test: Month) -> Verdict:
+def compare_with_champion(evaluation: Evaluation) -> Verdict:
     """Let the champion predict the test rows, and decide; without one, the baseline is the rival.
 
     A champion that learnt from the test month is judged too kindly, which the reason says.
     """
     _, actual, predicted, baseline = read_predictions(evaluation.predictions)
-    champion, min_gain = registry.champion(), Settings().min_gain
+    champion, min_gain, test = registry.champion(), Settings().min_gain, evaluation.test
     if not champion:
         return compare(actual, predicted, baseline, PROBLEM.baseline_name, min_gain)
     with registry.load(champion.version) as model:

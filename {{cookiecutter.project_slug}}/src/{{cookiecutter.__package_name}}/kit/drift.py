@@ -1,12 +1,12 @@
 """How far a month is from what the champion learnt from."""
 
-from typing import Literal
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel
 from scipy.special import chdtri, ndtri
+
+from .records import Judgement
 
 # Bins of a number; and of a category, whose rarer values share one.
 QUANTILES, CATEGORIES = 10, 50
@@ -16,7 +16,6 @@ CHANCE = 0.001
 FEWEST = 5
 
 Counts = NDArray[np.int64]
-Judgement = Literal["ok", "warn", "fail"]
 # Above the first a value is a warning, above the second a failure.
 Limits = tuple[float, float]
 

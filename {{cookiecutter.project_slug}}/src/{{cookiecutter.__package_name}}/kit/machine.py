@@ -14,9 +14,13 @@ from .project import PACKAGE, ROOT
 
 PREFIX = f"{PACKAGE.upper()}_"
 ENV_FILE = ROOT / ".env"
+# From 0 to 1: how alike a name has to be to be taken for a misspelt one.
+ALIKE = 0.8
 
 
 def _from_root(path: Path) -> Path:
+    if {*str(path)} & {"?", "#"}:
+        raise ValueError(f"{path}: holds ? or #, which addresses of databases cannot; rename it")
     return ROOT / path.expanduser()
 
 
@@ -51,9 +55,11 @@ class MachineSettings(BaseSettings):
         in_file = dotenv_values(ENV_FILE, encoding="utf-8-sig") if ENV_FILE.exists() else {}
         known = {f"{PREFIX}{name}".upper() for name in type(self).model_fields}
         for name in sorted({*os.environ, *in_file}):
-            if name.upper().startswith(PREFIX) and name.upper() not in known:
-                near = difflib.get_close_matches(name.upper(), known, 1, 0.5)
-                hint = f"did you mean {near[0]}?" if near else "see .env.example"
+            if not name.upper().startswith(PREFIX) or name.upper() in known:
+                continue
+            near = difflib.get_close_matches(name.upper(), known, 1, ALIKE)
+            if near or name in in_file:  # what is not alike may be another program's
+                hint = f"did you mean {near[0]}?" if near else ".env.example lists them"
                 raise ValueError(f"{name}: no setting has this name; {hint}")
 
 

@@ -1,26 +1,15 @@
 """Compare a raw month with what a model learnt from, batch by batch."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 
 import pandas as pd
-from pydantic import BaseModel
 
 from ..settings import Settings
 from . import registry
-from .drift import (
-    Counts,
-    Judgement,
-    Limits,
-    Reference,
-    judge,
-    make_bins,
-    noise,
-    noise_of_rise,
-    psi,
-)
+from .drift import Counts, Limits, Reference, judge, make_bins, noise, noise_of_rise, psi
 from .files import file_digest
 from .locations import DataError
 from .modelling.contract import (
@@ -30,50 +19,17 @@ from .modelling.contract import (
     PROBLEM,
     SCHEMA,
     SEASONAL,
-    TARGET,
     TIME,
-    clean,
-    drop,
-    input_faults,
 )
+from .modelling.months import usable_rows
 from .modelling.parquet import RawMonth
 from .modelling.parts import sample_features
-from .registry import Champion
+from .records import Champion, Finding, Inspection
 from .saved_model import Model
 from .tracking import REFERENCE, document
 
 # Rows in memory at a time.
 ROWS = 100_000
-
-
-class Finding(BaseModel):
-    """A feature's PSI, or the share by which the error rose; and whether that is too much."""
-
-    value: float
-    judgement: Judgement
-
-
-class Inspection(BaseModel):
-    """What was found in the usable rows of a month; `error` is None without labels."""
-
-    period: str
-    digest: str
-    rows: int
-    findings: dict[str, Finding]
-    error: float | None
-    test_error: float
-
-    @property
-    def verdict(self) -> Judgement:
-        """The worst of the findings."""
-        judgements = [finding.judgement for finding in self.findings.values()]
-        return max(judgements, key=["ok", "warn", "fail"].index)
-
-    @property
-    def summary(self) -> str:
-        """The verdict, and the findings that led to it."""
-        of = [name for name, found in self.findings.items() if found.judgement == self.verdict]
-        return self.verdict if self.verdict == "ok" else f"{self.verdict} ({', '.join(of)})"
 
 
 def make_reference(paths: Sequence[Path]) -> Reference:
@@ -100,6 +56,7 @@ def inspect_with_champion(raw: Path, source: str, champion: Champion) -> Inspect
             test_error=champion.metrics[main],
             psi_limits=(settings.drift_warn, settings.drift_fail),
             error_limits=(settings.error_warn, settings.error_fail),
+            version=champion.version,
         )
 
 
@@ -111,6 +68,7 @@ def inspect(
     test_error: float,
     psi_limits: Limits,
     error_limits: Limits,
+    version: int = 0,
 ) -> Inspection:
     """Judge a raw month: the drift of its features, and the model's error if it has labels.
 
@@ -120,7 +78,7 @@ def inspect(
         period = month.period(TIME)
         labelled = set(LABELS) <= set(month.names)
     with RawMonth(raw, source, SCHEMA if labelled else INPUTS) as month:
-        sums = _sum(_usable(month, period), reference, model)
+        sums = _sum(usable_rows(month, period, ROWS), reference, model)
     if not sums.rows:
         raise DataError(f"{source}: has no usable rows; score it to see why")
     findings = {}
@@ -135,6 +93,7 @@ def inspect(
         error = float(PROBLEM.error(sums.losses / sums.labelled))
         findings[PROBLEM.error_label] = _rise(error, sums, test_error, error_limits)
     return Inspection(
+        model_version=version,
         period=period,
         digest=file_digest(raw),
         rows=sums.rows,
@@ -179,16 +138,3 @@ def _sum(
             sums.losses += float(losses.sum())
             sums.squares += float((losses**2).sum())
     return sums
-
-
-def _usable(month: RawMonth, period: str) -> Iterator[tuple[pd.DataFrame, pd.Series | None]]:
-    """Yield the rows that training would take, with their target; without labels, all usable."""
-    for batch in month.batches(rows=ROWS):
-        rows = batch.to_pandas()
-        known = rows.reindex(columns=[*LABELS]).notna().all(axis=1)
-        if known.any():
-            kept, _ = clean(rows[known], period)
-            yield kept[INPUTS.names], kept[TARGET]
-        if not known.all():
-            rest = rows.loc[~known, INPUTS.names]
-            yield drop(rest, input_faults(rest, period))[0], None

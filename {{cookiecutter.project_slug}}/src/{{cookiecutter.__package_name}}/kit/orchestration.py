@@ -1,13 +1,11 @@
 """What tasks and flows share: which failures are tried again, caching by content, taking turns."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task, get_run_logger
-from prefect.blocks.system import Secret
 from prefect.cache_policies import CacheKeyFnPolicy
 from prefect.context import TaskRunContext
 from prefect.runtime import task_run
@@ -75,10 +73,3 @@ def one_at_a_time(what: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def unlock_database() -> None:
-    """Give libpq the password that a Prefect Secret block keeps, if Settings name one."""
-    if name := Settings().database_secret:
-        block: Any = Secret.load(name)
-        os.environ["PGPASSWORD"] = block.get()

@@ -4,6 +4,7 @@ The driver is ADBC's: it gives Arrow batches straight from COPY, so a table of a
 little memory. psycopg makes an object of every value, and connectorx holds the whole result.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..settings import Settings
 from .locations import DataError
 from .modelling.contract import SCHEMA
 
@@ -70,9 +72,19 @@ def _split(location: str) -> tuple[str, str]:
     return urlunsplit(url._replace(query=urlencode(options))), query
 
 
+def _unlock() -> None:
+    """Give libpq the password that a Prefect Secret block keeps, if Settings name one."""
+    if name := Settings().database_secret:
+        from prefect.blocks.system import Secret
+
+        block: Any = Secret.load(name)
+        os.environ["PGPASSWORD"] = block.get()
+
+
 @contextmanager
 def _cursor(location: str) -> Iterator[Any]:
     """Give a cursor, whose errors say in one line what went wrong, in two kinds."""
+    _unlock()
     try:
         from adbc_driver_postgresql import dbapi
     except ImportError:

@@ -8,26 +8,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel
 
 from .files import replacing
 from .locations import DataError, file_name
 from .modelling.contract import INPUTS, PROBLEM, TIME, input_faults
 from .modelling.parquet import RawMonth
+from .records import Scores
 from .saved_model import Model
 
 # Rows in memory at a time.
 ROWS = 100_000
-
-
-class Scores(BaseModel):
-    """A scored month: where its predictions lie, and why rows have none."""
-
-    source: str
-    path: Path
-    rows: int
-    scored: int
-    rejected: dict[str, int]
 
 
 def check_names(sources: Sequence[str]) -> None:

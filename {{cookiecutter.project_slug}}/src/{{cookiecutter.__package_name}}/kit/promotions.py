@@ -1,5 +1,6 @@
 """Promotion and rollback: which version is the champion, and the audit trail of it."""
 
+import getpass
 from datetime import UTC, datetime, timedelta
 from zipfile import BadZipFile
 
@@ -25,6 +26,12 @@ class Promotion(BaseModel):
     reason: str
     at: datetime
 
+    @property
+    def summary(self) -> str:
+        """Which version is the champion now, and which was."""
+        was = f"version {self.previous}" if self.previous else "none"
+        return f"The champion of {PROJECT} is version {self.version} (it was {was})"
+
 
 def promote(version: int, reason: str, by: str) -> Promotion:
     """Move the alias champion to a version, newer or older, and write it in the audit trail.
@@ -42,6 +49,20 @@ def promote(version: int, reason: str, by: str) -> Promotion:
         _write(entry)
         connect().set_registered_model_alias(PROJECT, CHAMPION, str(version))
     return entry
+
+
+def promote_by_hand(version: int, reason: str = "by hand") -> None:
+    """Make a version the champion, or an older one again; it needs no Prefect server.
+
+    Args:
+        version: Number of the version in MLflow.
+        reason: Why; kept in the audit trail, with your name and the time.
+    """
+    try:
+        by = getpass.getuser()
+    except (KeyError, OSError):
+        by = "unknown"  # in a container, whose user need not have a name
+    print(promote(version, reason, by).summary)
 
 
 def promotions() -> list[Promotion]:

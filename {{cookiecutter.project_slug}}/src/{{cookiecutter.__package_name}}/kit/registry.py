@@ -4,23 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 
-from pydantic import BaseModel
-
 from . import saved_model
 from .project import PROJECT
+from .records import Champion
 from .tracking import connect
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 # A version's tag, written last: a training that was cut off before is not counted.
 TESTED_ON = "tested_on"
-
-
-class Champion(BaseModel):
-    """The version of the registered model that is in use."""
-
-    version: int
-    run_id: str
-    metrics: dict[str, float]
 
 
 def register(run_id: str) -> int:

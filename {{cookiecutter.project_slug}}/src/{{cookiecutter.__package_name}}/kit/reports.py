@@ -2,30 +2,20 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-
-from pydantic import BaseModel
+from typing import Any
 
 from .locations import name_in
 from .modelling.contract import NOUN, PROBLEM
-from .modelling.evaluation import Evaluation, Metrics, Verdict
-from .modelling.months import Month
-from .monitoring import Inspection
+from .records import Evaluation, Inspection, Metrics, Month, Scores, Verdict
 
 TOP_FEATURES = 10
 # Metrics that have the target's unit.
 WITH_UNIT = ("rmse", "mae")
 
 
-def training_report(
-    evaluation: Evaluation,
-    verdict: Verdict,
-    version: int,
-    train: Sequence[Month],
-    test: Month,
-    params: BaseModel,
-    run: str,
-) -> str:
+def training_report(evaluation: Evaluation, verdict: Verdict, version: int, run: str) -> str:
     """Write the markdown report of a training."""
+    test = evaluation.test
     scores = {
         f"version {version} (challenger)": evaluation.metrics,
         verdict.rival: verdict.rival_metrics,
@@ -47,7 +37,8 @@ def training_report(
             "## Data",
             _table(
                 ["File", "Used to", "Month", "Rows", "Kept", "Dropped"],
-                [_month_row(month, "train") for month in train] + [_month_row(test, "test")],
+                [_month_row(month, "train") for month in evaluation.months]
+                + [_month_row(test, "test")],
             ),
             "## Feature importance",
             _table(
@@ -55,14 +46,28 @@ def training_report(
                 [[f"`{name}`", f"{share:.1%}", "█" * round(share * 40)] for name, share in top],
             ),
             "## Params",
-            _table(["Param", "Value"], [[f"`{name}`", value] for name, value in params]),
+            _table(["Param", "Value"], [[f"`{n}`", v] for n, v in evaluation.params.items()]),
         ]
     )
 
 
-def drift_report(inspection: Inspection, version: int) -> str:
+def scores_table(months: Sequence[Scores]) -> list[dict[str, Any]]:
+    """Return the counts of scored months, a row each."""
+    return [
+        {
+            "month": month.path.stem,
+            "rows": month.rows,
+            "scored": month.scored,
+            **{f"rejected: {reason}": count for reason, count in month.rejected.items()},
+            "file": str(month.path),
+        }
+        for month in months
+    ]
+
+
+def drift_report(inspection: Inspection) -> str:
     """Write the markdown report of a month compared with what the champion learnt from."""
-    error = "the month has no labels yet"
+    error, learnt = "the month has no labels yet", f"version {inspection.model_version} learnt"
     if inspection.error is not None:
         before = f"it was {inspection.test_error:.3f} on its test month"
         error = f"{inspection.error:.3f} {PROBLEM.unit}".rstrip() + f"; {before}"
@@ -70,8 +75,8 @@ def drift_report(inspection: Inspection, version: int) -> str:
     return "\n\n".join(
         [
             f"# {inspection.period}: {inspection.verdict}",
-            f"{inspection.rows:,} {NOUN} compared with what version {version} (champion) learnt "
-            f"from, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.",
+            f"{inspection.rows:,} {NOUN} compared with what {learnt}"
+            f" from, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.",
             f"{PROBLEM.error_label}: {error}.",
             _table(
                 ["Feature", f"PSI, or rise of the {PROBLEM.error_label}", "Verdict"],

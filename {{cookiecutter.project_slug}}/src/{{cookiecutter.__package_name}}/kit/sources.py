@@ -108,11 +108,9 @@ def _nothing(location: str, found: list[str]) -> str:
     if location.startswith(DATABASE):
         return f"{location}: no table with a month in its name, such as trips_2024_01"
     kinds = Counter(Path(name_in(path)).suffix or "folders and others" for path in found)
-    there = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(3))
-    problem = f"{location}: no parquet files"
-    if there:
-        return f"{problem}, but {there}; write each month to a file like trips_2024-01.parquet"
-    return f"{problem}; add months or set the data location"
+    there = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(3)) or "nothing"
+    advice = "add months like trips_2024-01.parquet, or set the data location"
+    return f"{location}: no parquet files, but {there}; {advice}"
 
 
 def _database(location: str) -> Any:

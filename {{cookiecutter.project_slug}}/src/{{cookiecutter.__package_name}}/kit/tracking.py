@@ -5,22 +5,15 @@ import logging
 import time
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-
-from pydantic import BaseModel
 
 from ..settings import Settings
 from .files import refuse_edited_code
 from .project import PROJECT
+from .records import Evaluation, Month
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.store.artifact.artifact_repo import ArtifactRepository
-
-    from .modelling.evaluation import Evaluation
-    from .modelling.months import Month
 
 # The MLflow artifact that says how the training data were spread.
 REFERENCE = "reference.json"
@@ -71,36 +64,28 @@ def experiment_id(client: "MlflowClient") -> str:
         ) from error
 
 
-def log_training(
-    pipeline: Path,
-    evaluation: "Evaluation",
-    months: "list[Month]",
-    test: "Month",
-    params: BaseModel,
-    tags: dict[str, str],
-) -> str:
+def log_training(found: Evaluation, tags: dict[str, str]) -> str:
     """Log all of a training to a new MLflow run, and return its id."""
     import mlflow
 
     from . import monitoring, plots, saved_model
-    from .modelling import evaluation as evaluating
-    from .modelling.months import read
-    from .modelling.pipeline import load
+    from .modelling import evaluation, months, pipeline
 
     refuse_edited_code()
-    client, model, example = connect(), load(pipeline), read([test.path])[0].head(5)
-    times, actual, predicted, _ = evaluating.read_predictions(evaluation.predictions)
-    metrics = {f"test_{name}": value for name, value in evaluation.metrics.items()}
-    metrics |= {f"baseline_{name}": value for name, value in evaluation.baseline.items()}
-    reference = monitoring.make_reference([month.path for month in months])
+    client, example = connect(), months.read([found.test.path])[0].head(5)
+    times, actual, predicted, _ = evaluation.read_predictions(found.predictions)
+    metrics = {f"test_{name}": value for name, value in found.metrics.items()}
+    metrics |= {f"baseline_{name}": value for name, value in found.baseline.items()}
+    reference = monitoring.make_reference([month.path for month in found.months])
     with mlflow.start_run(experiment_id=experiment_id(client), tags=tags) as run:
         run_id = str(run.info.run_id)
-        log_values(client, run_id, params.model_dump(), metrics)
-        _log_datasets(client, run_id, {"train": months, "test": [test]})
+        log_values(client, run_id, found.params, metrics)
+        _log_datasets(client, run_id, {"train": found.months, "test": [found.test]})
         mlflow.log_dict(reference.model_dump(), REFERENCE)
-        figures = plots.training_plots(times, actual, predicted, evaluation.importance)
+        figures = plots.training_plots(times, actual, predicted, found.importance)
         for name, figure in figures.items():
             mlflow.log_figure(figure, f"plots/{name}.png")
+        model = pipeline.load(found.pipeline)
         mlflow.sklearn.log_model(model, **saved_model.logging_options(example))
     return run_id
 
@@ -119,9 +104,7 @@ def log_values(
     )
 
 
-def _log_datasets(
-    client: "MlflowClient", run_id: str, datasets: Mapping[str, "list[Month]"]
-) -> None:
+def _log_datasets(client: "MlflowClient", run_id: str, datasets: Mapping[str, list[Month]]) -> None:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     inputs = [
@@ -162,22 +145,3 @@ def run_url(run_id: str) -> str | None:
         return None
     experiment = client.get_run(run_id).info.experiment_id
     return f"{uri.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
-
-
-def artifact_repository(
-    artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None
-) -> "ArtifactRepository":
-    """Resolve mlflow-artifacts: URIs also where there is no server, next to the SQLite file.
-
-    An entry point in pyproject.toml makes it MLflow's own way of reading them, so that one store
-    serves `mlflow server` and processes without a server, and survives a move of its folder.
-    """
-    from mlflow import get_tracking_uri
-    from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
-    from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
-
-    uri = tracking_uri or registry_uri or get_tracking_uri()
-    if not uri.startswith("sqlite:///"):
-        return MlflowArtifactsRepository(artifact_uri, tracking_uri, registry_uri)
-    folder = Path(uri.removeprefix("sqlite:///")).parent / "mlartifacts"
-    return LocalArtifactRepository(str(folder / urlsplit(artifact_uri).path.lstrip("/")))

@@ -1,6 +1,5 @@
 """The search for better params; its trials are MLflow runs, nested in the search's."""
 
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -8,9 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from . import named_params
 from .files import CODE, text_digest
 from .modelling.contract import LOG_SCALE, PROBLEM, SEARCH_SPACE, TrainParams
-from .modelling.months import Month
+from .records import Month, TuneResult
 from .tracking import connect, experiment_id, log_values
 
 # Tags: a search's key, a trial's number, and MLflow's own for nested runs.
@@ -61,28 +61,36 @@ def next_params(number: int, done: Sequence[Trial]) -> TrainParams:
 def measure(paths: Sequence[Path], params: TrainParams, threads: int) -> float:
     """Return the main error on the last 15% of the rows by time, after a fit to those before."""
     from threadpoolctl import threadpool_limits
-    from xgboost import config_context
 
     from .modelling import fitting, months
 
     X, y = months.read(paths)
     split = int(len(y) * (1 - fitting.VALIDATION_SHARE))
-    with config_context(nthread=threads), threadpool_limits(threads):
+    with threadpool_limits(threads):
         pipeline = fitting.fit_rows(X[:split], y[:split], params)
         losses = PROBLEM.losses(y[split:].to_numpy(), PROBLEM.predict(pipeline, X[split:]))
     return float(PROBLEM.error(losses.mean()))
 
 
-def open_search(months: Sequence[Month]) -> str:
-    """Return the MLflow run of the search on these months by this code, made if not there."""
+def open_search(months: Sequence[Month], name: str) -> tuple[str, list[int]]:
+    """Return the MLflow run of the search on these months by this code, and which trials it has."""
+    named_params.tag_of(name)  # a bad name is refused before the work, not after it
     key = text_digest(repr((CODE, [month.digest for month in months])))
     client = connect()
     experiment = experiment_id(client)
     found = client.search_runs([experiment], f"tags.{SEARCH} = '{key}'", max_results=1)
-    if found:
-        return str(found[0].info.run_id)
-    run = client.create_run(experiment, tags={SEARCH: key}, run_name="tune")
-    return str(run.info.run_id)
+    run = found[0] if found else client.create_run(experiment, tags={SEARCH: key}, run_name="tune")
+    search = str(run.info.run_id)
+    return search, [trial.number for trial in trials_of(search)]
+
+
+def try_next(number: int, search: str, months: Sequence[Month], threads: int) -> str:
+    """Try the params for a trial, log their error, and say it next to the best one."""
+    params = next_params(number, trials_of(search))
+    error = measure([month.path for month in months], params, threads)
+    log_trial(search, Trial(number=number, params=params, error=error))
+    best = min(trial.error for trial in trials_of(search))
+    return f"{PROBLEM.error_label} {error:.3f}, best {best:.3f}"
 
 
 def trials_of(search: str) -> list[Trial]:
@@ -110,32 +118,24 @@ def log_trial(search: str, trial: Trial) -> None:
     client.set_terminated(run_id)
 
 
-def close_search(search: str, name: str) -> tuple[Trial, Trial]:
-    """End a search, and save the params of its best trial under a name.
-
-    Returns the best trial and the first, which has the default params.
-    """
+def close_search(search: str, name: str) -> TuneResult:
+    """End a search, save the params of its best trial under a name, and say how it ended."""
     client, trials = connect(), trials_of(search)
-    best = min(trials, key=lambda trial: trial.error)
-    main = PROBLEM.main
-    log_values(client, search, {}, {main: best.error, f"default_{main}": trials[0].error})
+    best, default = min(trials, key=lambda trial: trial.error), trials[0]
+    main, label = PROBLEM.main, PROBLEM.error_label
+    log_values(client, search, {}, {main: best.error, f"default_{main}": default.error})
     client.set_terminated(search)
-    params = best.params.model_dump_json()
-    client.set_experiment_tag(experiment_id(client), params_tag(name), params)
-    return best, trials[0]
-
-
-def saved_params(name: str) -> TrainParams:
-    """Return the params that a search saved under a name. Raises ValueError if there are none."""
-    client = connect()
-    tags = client.get_experiment(experiment_id(client)).tags
-    if params_tag(name) not in tags:
-        raise ValueError(f"params '{name}': not saved yet; save some with `tune --name {name}`")
-    return TrainParams.model_validate_json(tags[params_tag(name)])
-
-
-def params_tag(name: str) -> str:
-    """Return the experiment's tag for params of a name. Raises ValueError if it is no name."""
-    if not re.fullmatch(r"[\w-]{1,50}", name):
-        raise ValueError(f"params '{name}': give them a name of letters, digits, - and _")
-    return f"params.{name}"
+    named_params.save(name, best.params)
+    compared = f"the default params' {label} {default.error:.3f} on the newest training rows"
+    reason = f"No trial beats {compared}; the default params are saved as '{name}'"
+    if best.error < default.error:
+        reason = (
+            f"Trial {best.number + 1} beats {compared} with {best.error:.3f}; saved as '{name}'"
+        )
+    return TuneResult(
+        run_id=search,
+        params=best.params.model_dump(),
+        error=best.error,
+        default_error=default.error,
+        reason=reason,
+    )

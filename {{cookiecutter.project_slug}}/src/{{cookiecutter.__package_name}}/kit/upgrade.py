@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
@@ -19,12 +18,8 @@ PYPROJECT, LOCK = ROOT / "pyproject.toml", ROOT / "uv.lock"
 UV = os.environ.get("UV", "uv")
 # By then most versions that are broken or hostile have been withdrawn.
 COOLDOWN = timedelta(days=7)
-PATIENCE = 5
-"""Seconds in which a command may end by itself after Ctrl-C."""
-CUTOFF = re.compile(
-    r"""^(\[tool\.uv\].*\n(?:(?!\[).*\n)*?exclude-newer\s*=\s*)(["'])(\d{4}-\d\d-\d\d).*?\2""",
-    re.MULTILINE,
-)
+PATIENCE = 5  # Seconds in which a command may end by itself after Ctrl-C.
+CUTOFF = re.compile(r"""(?m)^(\[tool\.uv\].*\n(?:(?!\[).*\n)*?exclude-newer *= *["'])([\d-]{10})""")
 
 
 def upgrade(until: date | None = None) -> None:
@@ -36,22 +31,22 @@ def upgrade(until: date | None = None) -> None:
         until: The last day whose versions are taken (YYYY-MM-DD); by default that of a week ago.
     """
     before = _locked()
-    with _all_or_nothing():
-        _move_cutoff(until)
+    with _all_or_nothing() as folder:
+        _move_cutoff(until, folder)
         for command in (["lock", "--upgrade"], ["sync"], ["run", "poe", "check"]):
             _uv(*command)
     print("\n".join(_changes(before, _locked())))
 
 
 @contextmanager
-def _all_or_nothing() -> Iterator[None]:
-    for name in {"SIGHUP", "SIGTERM"} & set(dir(signal)):
-        signal.signal(getattr(signal, name), signal.default_int_handler)
+def _all_or_nothing() -> Iterator[Path]:
+    """Copy both files to a folder that is given, and put them back if anything fails."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix=".upgrade-", dir=ROOT) as folder:
         for path in filter(Path.exists, (PYPROJECT, LOCK)):
             shutil.copy2(path, folder)
         try:
-            yield
+            yield Path(folder)
         except (ValueError, OSError, KeyboardInterrupt) as error:
             _put_back(Path(folder))
             what = "interrupted" if isinstance(error, KeyboardInterrupt) else error
@@ -69,20 +64,17 @@ def _put_back(copies: Path) -> None:
             _uv("sync", "--frozen", "--quiet")
 
 
-def _move_cutoff(until: date | None) -> None:
+def _move_cutoff(until: date | None, folder: Path) -> None:
     """Move the date in pyproject.toml: to `until` in any case, to a week ago only forward."""
     text = PYPROJECT.read_bytes().decode()
     found = CUTOFF.search(text)
-    if not found:
-        if until:
-            raise ValueError("pyproject.toml: [tool.uv] has no date in exclude-newer to move")
-        return
-    week_ago = max(str(datetime.now(UTC).date() - COOLDOWN), found[3])
-    moved = CUTOFF.sub(rf"\g<1>\g<2>{until or week_ago}\g<2>", text, count=1)
-    with tempfile.TemporaryDirectory(prefix=".upgrade-", dir=ROOT) as folder:
-        new = Path(shutil.copy2(PYPROJECT, folder))
-        new.write_bytes(moved.encode())
+    if found:
+        week_ago = max(str(datetime.now(UTC).date() - COOLDOWN), found[2])
+        new = Path(shutil.copy2(PYPROJECT, folder / "new.toml"))
+        new.write_bytes(CUTOFF.sub(rf"\g<1>{until or week_ago}", text, count=1).encode())
         new.replace(PYPROJECT)
+    elif until:
+        raise ValueError("pyproject.toml: [tool.uv] has no date in exclude-newer to move")
 
 
 def _uv(*arguments: str) -> None:
@@ -100,23 +92,18 @@ def _uv(*arguments: str) -> None:
         raise ValueError(f"`uv {' '.join(arguments)}` failed (exit code {code})")
 
 
-def _locked() -> dict[str, str] | None:
+def _locked() -> dict[str, str]:
     """Return the versions in uv.lock by package: of some, each Python has its own."""
-    if not LOCK.exists():
-        return None
-    versions = defaultdict(set)
-    for package in tomllib.loads(LOCK.read_text(encoding="utf-8"))["package"]:
-        versions[package["name"]].add(package.get("version", "?"))
+    versions: dict[str, set[str]] = {}
+    text = LOCK.read_text(encoding="utf-8") if LOCK.exists() else "package = []"
+    for package in tomllib.loads(text)["package"]:
+        versions.setdefault(package["name"], set()).add(package.get("version", "?"))
     return {name: ", ".join(sorted(found)) for name, found in versions.items()}
 
 
-def _changes(before: dict[str, str] | None, after: dict[str, str] | None) -> Iterator[str]:
-    after = after or {}
-    if before is None:
-        yield f"uv.lock: there was none; it has {len(after)} packages"
-        return
-    changed = sorted(name for name in before | after if before.get(name) != after.get(name))
-    for name in changed:
-        yield f"{name}: {before.get(name, 'new')} -> {after.get(name, 'no longer needed')}"
-    if not changed:
-        yield "uv.lock: no package has another version"
+def _changes(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    if not before:
+        return [f"uv.lock: there was none; it has {len(after)} packages"]
+    pairs = ((name, before.get(name, "new"), after.get(name, "gone")) for name in before | after)
+    changed = [f"{name}: {old} -> {new}" for name, old, new in sorted(pairs) if old != new]
+    return changed or ["uv.lock: no package has another version"]

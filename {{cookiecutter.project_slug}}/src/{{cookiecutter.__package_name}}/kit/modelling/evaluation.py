@@ -1,6 +1,5 @@
 """How good predictions are, and whether one model is better than another beyond noise."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,10 @@ import pandas as pd
 from pydantic import BaseModel
 
 from ..files import replacing
-from . import months, parts
+from ..records import Evaluation, Month, Verdict
+from . import parts
 from .contract import PROBLEM, TIME
+from .months import read
 from .pipeline import importance, load
 from .problems import Floats
 
@@ -22,42 +23,26 @@ BLOCKS = 2_000
 # Below it a difference is one of rounding.
 SAME = 5e-6
 
-Metrics = dict[str, float]
 
-
-class Evaluation(BaseModel):
-    """How a model does on the test month, and what always says the mean (or the shares)."""
-
-    metrics: Metrics
-    baseline: Metrics
-    importance: dict[str, float]
-    predictions: Path
-
-
-class Verdict(BaseModel):
-    """Whether a challenger is to be promoted over its rival, and why, in a sentence."""
-
-    promoted: bool
-    reason: str
-    rival: str
-    rival_metrics: Metrics
-
-
-def evaluate(pipeline_path: Path, train: Sequence[Path], test: Path) -> Evaluation:
+def evaluate(pipeline: Path, months: list[Month], test: Month, params: BaseModel) -> Evaluation:
     """Measure on the test month; what was predicted is written next to the pipeline."""
-    X, y = months.read([test])
-    actual, pipeline = y.to_numpy(), load(pipeline_path)
-    predicted = PROBLEM.predict(pipeline, X)
-    baseline = PROBLEM.baseline(*parts.target_counts(train), len(y))
+    X, y = read([test.path])
+    actual, fitted = y.to_numpy(), load(pipeline)
+    predicted = PROBLEM.predict(fitted, X)
+    baseline = PROBLEM.baseline(*parts.target_counts([month.path for month in months]), len(y))
     tables = {"predicted": predicted, "baseline": baseline}
     columns = [pd.DataFrame(values).add_prefix(name) for name, values in tables.items()]
-    path = pipeline_path.with_suffix(".predictions.parquet")
+    path = pipeline.with_suffix(".predictions.parquet")
     with replacing(path) as temporary:
         pd.concat([X[[TIME]].assign(actual=actual), *columns], axis=1).to_parquet(temporary)
     return Evaluation(
+        pipeline=pipeline,
+        months=months,
+        test=test,
+        params=params.model_dump(),
         metrics=PROBLEM.metrics(actual, predicted),
         baseline=PROBLEM.metrics(actual, baseline),
-        importance=importance(pipeline, X, actual),
+        importance=importance(fitted, X, actual),
         predictions=path,
     )
 

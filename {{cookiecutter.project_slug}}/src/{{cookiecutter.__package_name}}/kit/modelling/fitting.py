@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ...settings import Settings
 from ..files import CODE, refuse_edited_code, replacing, text_digest
+from ..records import Month
 from .contract import TrainParams, make_estimator
 
 if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
-
-    from .months import Month
 
 # Where the training rows are: in memory, on the disk, or spread over the workers of a cluster.
 Engine = Literal["memory", "external", "dask"]
@@ -26,7 +25,7 @@ STOP_AFTER = 10
 TRIAL_ROWS = 200
 
 
-def choose_engine(engine: str, rows: int, memory_rows: int) -> Engine:
+def choose_engine(engine: str, rows: int, memory_rows: int) -> str:
     """Return the engine for so many rows. Raises ValueError if it cannot be used here."""
     is_xgboost = _has_rounds(make_estimator(TrainParams()))
     if engine == "auto":
@@ -47,7 +46,7 @@ def choose_engine(engine: str, rows: int, memory_rows: int) -> Engine:
 
 
 def fit_to_checkpoint(
-    months: "Sequence[Month]", params: TrainParams, engine: Engine, folder: Path
+    months: Sequence[Month], params: TrainParams, engine: str, folder: Path
 ) -> Path:
     """Fit, and write the pipeline to a file in `folder` named after all that it depends on."""
     from .pipeline import save
@@ -64,7 +63,7 @@ def fit_to_checkpoint(
 def fit(
     paths: Sequence[Path],
     params: TrainParams,
-    engine: Engine = "memory",
+    engine: str = "memory",
     folder: Path | None = None,
     scheduler: str = "",
 ) -> "Pipeline":

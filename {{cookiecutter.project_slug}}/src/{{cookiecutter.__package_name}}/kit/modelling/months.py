@@ -1,30 +1,28 @@
 """Months, checked and cleaned: from raw files to checkpoints, and the rows of those."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel
 
 from ..files import CODE, file_digest, refuse_edited_code, replacing, text_digest
 from ..locations import DataError, file_name
-from .contract import INPUTS, MAX_DROPPED_SHARE, SCHEMA, TARGET, TIME, clean
+from ..records import Month
+from .contract import (
+    INPUTS,
+    LABELS,
+    MAX_DROPPED_SHARE,
+    SCHEMA,
+    TARGET,
+    TIME,
+    clean,
+    drop,
+    input_faults,
+)
 from .parquet import RawMonth
-
-
-class Month(BaseModel):
-    """A cleaned month: where it lies and what was kept of it."""
-
-    source: str
-    path: Path
-    digest: str
-    period: str
-    rows: int
-    kept: int
-    dropped: dict[str, int]
 
 
 def clean_month(raw: Path, source: str, folder: Path) -> Month:
@@ -64,6 +62,21 @@ def read(paths: Sequence[Path]) -> tuple[pd.DataFrame, pd.Series]:
     rows = table.to_pandas(self_destruct=True).sort_values(TIME, kind="stable")
     rows = rows.reset_index(drop=True)
     return rows[INPUTS.names], rows[TARGET]
+
+
+def usable_rows(
+    month: RawMonth, period: str, rows_at_once: int
+) -> Iterator[tuple[pd.DataFrame, pd.Series | None]]:
+    """Yield the rows that training would take, with their target; without labels, all usable."""
+    for batch in month.batches(rows=rows_at_once):
+        rows = batch.to_pandas()
+        known = rows.reindex(columns=[*LABELS]).notna().all(axis=1)
+        if known.any():
+            kept, _ = clean(rows[known], period)
+            yield kept[INPUTS.names], kept[TARGET]
+        if not known.all():
+            rest = rows.loc[~known, INPUTS.names]
+            yield drop(rest, input_faults(rest, period))[0], None
 
 
 def check_months(train: Sequence[Month], test: Month) -> None:

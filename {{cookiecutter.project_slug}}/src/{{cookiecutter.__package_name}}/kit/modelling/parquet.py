@@ -123,9 +123,8 @@ def _sort(kind: pa.DataType) -> str:
         return _sort(kind.value_type)
     if types.is_timestamp(kind) or types.is_date(kind):
         return "time"
-    if any(is_a(kind) for is_a in (types.is_integer, types.is_floating, types.is_boolean)):
-        return "number"
-    if types.is_decimal(kind):
+    numbers = types.is_integer, types.is_floating, types.is_boolean, types.is_decimal
+    if any(is_a(kind) for is_a in numbers):
         return "number"
     is_text = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
     return "text" if is_text else str(kind)

@@ -8,12 +8,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from .categories import NO_LEVELS, codes_of, grow, read_categories, read_number
+
 Floats = NDArray[np.float64]
 Features = NDArray[np.float32]
 # What encodes a batch, whose first row has this number among all.
 Encode = Callable[[pd.DataFrame, int], Features]
-# Above it, floats of 32 bits miss whole numbers.
-LARGEST_FLOAT32 = 2**24
 
 
 class GroupMeans(TransformerMixin, BaseEstimator):
@@ -53,7 +53,9 @@ class GroupMeans(TransformerMixin, BaseEstimator):
 
     def transform(self, X: pd.DataFrame) -> Features:
         """Give rows the means that were learnt, in the order of `get_feature_names_out`."""
-        return self._append(X, [self.means_[name][:, self._codes(X, name)] for name in self.groups])
+        return self._append(
+            X, [self.means_[name][:, codes_of(X, name, self.levels_[name])] for name in self.groups]
+        )
 
     def get_feature_names_out(self, _: Any = None) -> list[str]:
         """Return the names of the columns that `transform` gives."""
@@ -73,10 +75,11 @@ class GroupMeans(TransformerMixin, BaseEstimator):
         fold = self._fold(first_row, len(X))
         values = self._values(X, np.asarray(y, dtype=float))
         for name in self.groups:
-            levels = _levels(X, name)[1]
-            self._grow(name, levels, len(values))
-            sums = self.sums_[name]
-            cells = fold * sums.shape[2] + self._codes(X, name)
+            levels = self.levels_.get(name, NO_LEVELS)
+            sums = self.sums_.get(name, np.zeros((len(values), self.folds, 1)))
+            levels, sums = grow(name, levels, sums, read_categories(X, name)[1])
+            self.levels_[name], self.sums_[name] = levels, sums
+            cells = fold * sums.shape[2] + codes_of(X, name, self.levels_[name])
             for i, value in enumerate(values):
                 sums[i] += np.bincount(cells, value, sums[i].size).reshape(sums[i].shape)
         self.numbers_ = [str(name) for name in X.columns if name not in self.groups]
@@ -85,9 +88,10 @@ class GroupMeans(TransformerMixin, BaseEstimator):
     def merge(self, other: "GroupMeans") -> Self:
         """Learn what another one learnt from other batches."""
         for name, sums in other.sums_.items():
-            self._grow(name, other.levels_[name], len(sums))
-            places = np.append(0, np.searchsorted(self.levels_[name], other.levels_[name]) + 1)
-            self.sums_[name][..., places] += sums
+            learnt = other.levels_[name]
+            levels, own = grow(name, self.levels_[name], self.sums_[name], learnt)
+            own[..., np.append(0, np.searchsorted(levels, learnt) + 1)] += sums
+            self.levels_[name], self.sums_[name] = levels, own
         self.numbers_ = other.numbers_
         return self
 
@@ -103,7 +107,9 @@ class GroupMeans(TransformerMixin, BaseEstimator):
 
         def encode(X: pd.DataFrame, first_row: int) -> Features:
             fold = self._fold(first_row, len(X))
-            return self._append(X, [others[name][:, fold, self._codes(X, name)] for name in others])
+            return self._append(
+                X, [others[name][:, fold, codes_of(X, name, self.levels_[name])] for name in others]
+            )
 
         return encode
 
@@ -115,29 +121,6 @@ class GroupMeans(TransformerMixin, BaseEstimator):
             self.means_[name] = self._means(sums, sums.sum(axis=1, keepdims=True))
         del self.sums_
         return self
-
-    def _grow(self, name: str, levels: Any, statistics: int) -> None:
-        """Make room for categories; they stay sorted, and place 0 is for what is none of them."""
-        old = self.levels_.get(name, levels[:0])
-        if old.dtype.kind != levels.dtype.kind and len(old) and len(levels):
-            raise ValueError(f"group '{name}' holds numbers and texts; make them one of both")
-        merged = np.union1d(old, levels) if len(old) and len(levels) else np.unique(levels)
-        merged = merged if len(levels) else old
-        if name in self.sums_ and len(merged) == len(old):
-            return
-        sums = np.zeros((statistics, self.folds, len(merged) + 1))
-        if name in self.sums_:
-            sums[..., np.append(0, np.searchsorted(merged, old) + 1)] = self.sums_[name]
-        self.levels_[name], self.sums_[name] = merged, sums
-
-    def _codes(self, X: pd.DataFrame, name: str) -> NDArray[np.int64]:
-        codes, found = _levels(X, name)
-        known = self.levels_[name]
-        if not len(known) or known.dtype.kind != found.dtype.kind:
-            return np.zeros(len(X), np.int64)
-        places = np.minimum(np.searchsorted(known, found), len(known) - 1)
-        # The last one is for missing values, which have the code -1.
-        return np.append(np.where(known[places] == found, places + 1, 0), 0)[codes]
 
     def _fold(self, first_row: int, rows: int) -> NDArray[np.int64]:
         return np.arange(first_row, first_row + rows) % self.folds
@@ -165,35 +148,10 @@ class GroupMeans(TransformerMixin, BaseEstimator):
         return np.stack(means).astype(np.float32)
 
     def _append(self, X: pd.DataFrame, encoded: list[Features]) -> Features:
-        columns = [_number(X, name) for name in self.numbers_]
+        columns = [read_number(X, name) for name in self.numbers_]
         columns += [column for means in encoded for column in means]
         # Row by row in memory, as XGBoost reads it.
         appended = np.empty((len(X), len(columns)), np.float32)
         for i, column in enumerate(columns):
             appended[:, i] = column
         return appended
-
-
-def _number(X: pd.DataFrame, name: str) -> Any:
-    try:
-        values = X[name].to_numpy(np.float32, na_value=np.nan)
-    except (TypeError, ValueError) as error:
-        problem = f"feature '{name}' is no number ({error})"
-        raise ValueError(f"{problem}; make it one, or name it in GROUPS") from None
-    if np.isinf(values).any():
-        raise ValueError(f"feature '{name}' is infinite in some rows; make it a number or null")
-    return values
-
-
-def _levels(X: pd.DataFrame, name: str) -> tuple[NDArray[np.int64], Any]:
-    """Return for each row the position of its category, -1 for none, and the categories."""
-    column = X[name]
-    codes, found = pd.factorize(column)
-    if not pd.api.types.is_numeric_dtype(found.dtype):
-        return codes, np.asarray(found, str)
-    numbers = np.asarray(found, np.float64 if found.dtype.kind == "f" else np.int64)
-    if not (numbers % 1 == 0).all():  # nor is infinity
-        raise ValueError(f"group '{name}' holds {numbers[0]}; use whole numbers or texts")
-    if column.dtype == np.float32 and (np.abs(numbers) > LARGEST_FLOAT32).any():
-        raise ValueError(f"group '{name}' is float32, which joins large numbers; use integers")
-    return codes, numbers.astype(np.int64)

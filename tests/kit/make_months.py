@@ -1,4 +1,4 @@
-"""Make the sample months of data/ again: python tests/make_months.py data.
+"""Make the sample months of data/ again, in a project: python .../make_months.py data.
 
 Synthetic trips with the columns of New York's green taxis. One seed makes the world (zones, their
 popularity, the streets' speed), another each month, so a month is the same wherever it is made.

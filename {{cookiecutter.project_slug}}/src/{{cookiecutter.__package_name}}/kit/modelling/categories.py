@@ -1,0 +1,63 @@
+"""Categories of features: texts or whole numbers, and the places of those that were learnt."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+# Categories that were learnt: sorted, integers or texts.
+Levels = Any
+NO_LEVELS: Levels = np.array([], np.int64)
+# Above it, floats of 32 bits miss whole numbers.
+LARGEST_FLOAT32 = 2**24
+
+
+def grow(
+    name: str, levels: Levels, sums: NDArray[np.float64], more: Levels
+) -> tuple[Levels, NDArray[np.float64]]:
+    """Make room for categories in sums (..., n): place 0 is for what is none of the levels."""
+    if len(levels) and len(more) and levels.dtype.kind != more.dtype.kind:
+        raise ValueError(f"group '{name}' holds numbers and texts; make them one of both")
+    merged = np.union1d(levels, more) if len(levels) and len(more) else np.unique(more)
+    if not len(more) or len(merged) == len(levels):
+        return levels, sums
+    grown = np.zeros((*sums.shape[:-1], len(merged) + 1))
+    grown[..., np.append(0, np.searchsorted(merged, levels) + 1)] = sums
+    return merged, grown
+
+
+def codes_of(X: pd.DataFrame, name: str, levels: Levels) -> NDArray[np.int64]:
+    """Return the place of each row's category among the levels, from 1; 0: unknown or missing."""
+    codes, found = read_categories(X, name)
+    if not len(levels) or levels.dtype.kind != found.dtype.kind:
+        return np.zeros(len(X), np.int64)
+    places = np.minimum(np.searchsorted(levels, found), len(levels) - 1)
+    # The last one is for missing values, which have the code -1.
+    return np.append(np.where(levels[places] == found, places + 1, 0), 0)[codes]
+
+
+def read_number(X: pd.DataFrame, name: str) -> Any:
+    """Return a feature as numbers of 32 bits. Raises ValueError, with its name, if it is none."""
+    try:
+        values = X[name].to_numpy(np.float32, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        problem = f"feature '{name}' is no number ({error})"
+        raise ValueError(f"{problem}; make it one, or name it in GROUPS") from None
+    if np.isinf(values).any():
+        raise ValueError(f"feature '{name}' is infinite in some rows; make it a number or null")
+    return values
+
+
+def read_categories(X: pd.DataFrame, name: str) -> tuple[NDArray[np.int64], Any]:
+    """Return for each row the position of its category, -1 for none, and the categories."""
+    column = X[name]
+    codes, found = pd.factorize(column)
+    if not pd.api.types.is_numeric_dtype(found.dtype):
+        return codes, np.asarray(found, str)
+    numbers = np.asarray(found, np.float64 if found.dtype.kind == "f" else np.int64)
+    if not (numbers % 1 == 0).all():  # nor is infinity
+        raise ValueError(f"group '{name}' holds {numbers[0]}; use whole numbers or texts")
+    if column.dtype == np.float32 and (np.abs(numbers) > LARGEST_FLOAT32).any():
+        raise ValueError(f"group '{name}' is float32, which joins large numbers; use integers")
+    return codes, numbers.astype(np.int64)
