@@ -24,6 +24,7 @@ from measure import (
     bake,
     interleaved,
     median,
+    poe_environment,
     publish,
     python,
     run,
@@ -33,9 +34,8 @@ from measure import (
 )
 
 ENGINES = ["memory", "external", "dask"]
+# The recipe needs more than 11 GB for 20 million rows.
 RECIPE, RECIPE_ROWS = "course recipe", 5_000_000
-"""It needs more than 11 GB for 20 million rows."""
-
 MONTH_ROWS = 1_000_000
 HEADER = ["Rows", "Engine", "RMSE", *SECONDS, "Microseconds a row", "Peak MB"]
 
@@ -56,15 +56,15 @@ def cases(project: Path, months: Path, rows: int, rounds: int, engines: list[str
     """The processes by name."""
     [test] = months.parent.glob("*.parquet")
 
-    def process(script: str, *words: str | Path) -> Callable[[], Cost]:
-        return lambda: run([python(project), PROCESSES / script, *words, test], project)
+    def process(env: dict[str, str], script: str, *words: str | Path) -> Callable[[], Cost]:
+        return lambda: run([python(project), PROCESSES / script, *words, test], project, env)
 
-    paths = sorted(months.iterdir())
+    paths, ours = sorted(months.iterdir()), poe_environment(project)
     found = {
-        name: process("engine.py", name, str(rounds), months.parent / name, *paths)
+        name: process(ours, "engine.py", name, str(rounds), months.parent / name, *paths)
         for name in engines
     }
-    return found if rows > RECIPE_ROWS else {RECIPE: process("course_plain.py", months)} | found
+    return found if rows > RECIPE_ROWS else {RECIPE: process({}, "course_plain.py", months)} | found
 
 
 def line(rows: int, name: str, costs: list[Cost]) -> list[object]:

@@ -47,7 +47,7 @@ def first_champion(folder: Path) -> list[Cost]:
         run([own, "-m", "uv", "sync"], project, env),
         run([own, "-m", "uv", "run", "poe", "train"], project, env),
     ]
-    if "promoted: RMSE" not in costs[-1].output:
+    if "Version 1 promoted: test RMSE" not in costs[-1].output:
         raise RuntimeError(f"no champion:\n{costs[-1].output[-3000:]}")
     return costs
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -114,6 +115,12 @@ def bake(folder: Path, *answers: str, sync: bool = True) -> Path:
     if sync:
         run([uv(), "sync", "--quiet", "--compile-bytecode"], project)
     return project
+
+
+def poe_environment(project: Path) -> dict[str, str]:
+    """Return the variables that `uv run poe` gives to each command of a project."""
+    given = tomllib.loads((project / "pyproject.toml").read_text())["tool"]["poe"]["env"]
+    return {name: v["default"] if isinstance(v, dict) else v for name, v in given.items()}
 
 
 def uv() -> str:

@@ -21,6 +21,7 @@ from measure import (
     bake,
     interleaved,
     median,
+    poe_environment,
     publish,
     python,
     ratio,
@@ -38,26 +39,26 @@ EMPTY_FLOW = "from prefect import flow\n@flow\ndef empty(): pass\nempty()"
 def cases(project: Path, folder: Path, env: dict[str, str]) -> dict[str, Callable[[], Cost]]:
     """The processes by name."""
     fresh = itertools.count()
-    months = sorted((project / "data").glob("*.parquet"))
+    months, ours = sorted((project / "data").glob("*.parquet")), poe_environment(project)
 
-    def process(*words: str | Path, env: dict[str, str] | None = None) -> Callable[[], Cost]:
+    def process(*words: str | Path, env: dict[str, str]) -> Callable[[], Cost]:
         def measured() -> Cost:
             # A new state folder each time, so that nothing comes from the cache.
             own = {
                 f"{PACKAGE.upper()}_STATE_DIR": str(folder / f"state-{next(fresh)}"),
                 "PREFECT_HOME": str(folder / "home"),
             }
-            return run([python(project), *words], project, own | (env or {}))
+            return run([python(project), *words], project, own | env)
 
         return measured
 
     train = ("-m", PACKAGE, "train")
     return {
-        "imports only": process("-c", IMPORTS),
-        "plain functions": process(PROCESSES / "plain.py", *months),
-        "train, servers running": process(*train, env=env),
-        EMPTY: process("-c", EMPTY_FLOW),
-        "train, no server": process(*train),
+        "imports only": process("-c", IMPORTS, env={}),
+        "plain functions": process(PROCESSES / "plain.py", *months, env=ours),
+        "train, servers running": process(*train, env=ours | env),
+        EMPTY: process("-c", EMPTY_FLOW, env={}),
+        "train, no server": process(*train, env=ours),
     }
 
 

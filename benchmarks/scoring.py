@@ -22,6 +22,7 @@ from measure import (
     bake,
     interleaved,
     median,
+    poe_environment,
     publish,
     python,
     ratio,
@@ -38,12 +39,13 @@ HEADER = ["Process", "Rows a second", *SECONDS, "Ratio", "Peak MB", "Ratio"]
 def cases(project: Path, folder: Path, env: dict[str, str], month: Path) -> dict:
     """The two processes by name."""
 
-    def case(*command: str | Path) -> Callable[[], Cost]:
+    def case(env: dict[str, str], *command: str | Path) -> Callable[[], Cost]:
         return lambda: run([python(project), *command], project, env)
 
+    ours = env | poe_environment(project)
     return {
-        WHOLE: case(PROCESSES / "score_whole.py", month, folder / "whole.parquet"),
-        "score flow": case("-m", PACKAGE, "score", "--paths", month),
+        WHOLE: case(env, PROCESSES / "score_whole.py", month, folder / "whole.parquet"),
+        "score flow": case(ours, "-m", PACKAGE, "score", "--paths", month),
     }
 
 

@@ -14,7 +14,18 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from measure import PACKAGE, arguments, bake, free_port, publish, python, run, serving, table
+from measure import (
+    PACKAGE,
+    arguments,
+    bake,
+    free_port,
+    poe_environment,
+    publish,
+    python,
+    run,
+    serving,
+    table,
+)
 
 CLIENTS, REQUESTS = 8, 1_000
 ROW = {
@@ -62,7 +73,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         project = bake(folder)
-        env = {"PREFECT_HOME": str(folder / "prefect")}
+        env = {"PREFECT_HOME": str(folder / "prefect"), **poe_environment(project)}
         run([python(project), "-m", PACKAGE, "train"], project, env)
         port = free_port()
         command = [python(project), "-m", PACKAGE, "serve"]

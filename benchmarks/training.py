@@ -24,6 +24,7 @@ from measure import (
     bake,
     interleaved,
     median,
+    poe_environment,
     publish,
     python,
     ratio,
@@ -39,7 +40,7 @@ HEADER = ["Months", "Process", "RMSE", *SECONDS, "Ratio", "Peak MB", "Ratio"]
 
 def cases(project: Path, folder: Path, env: dict[str, str], months: list[Path]) -> dict:
     """The four processes by name."""
-    fresh = itertools.count()
+    fresh, ours = itertools.count(), poe_environment(project)
 
     def script(name: str, extra: dict[str, str]) -> Callable[[], Cost]:
         return lambda: run([python(project), PROCESSES / name, *months], project, extra)
@@ -48,11 +49,11 @@ def cases(project: Path, folder: Path, env: dict[str, str], months: list[Path]) 
         # A new state folder each time, so that nothing comes from the cache.
         state = {f"{PACKAGE.upper()}_STATE_DIR": str(folder / f"state-{next(fresh)}")}
         paths = ["--train-paths", months[0], "--test-path", months[1]]
-        return run([python(project), "-m", PACKAGE, "train", *paths], project, env | state)
+        return run([python(project), "-m", PACKAGE, "train", *paths], project, ours | env | state)
 
     return {
         "course recipe, script": script("course_plain.py", {}),
-        "plain functions": script("plain.py", {}),
+        "plain functions": script("plain.py", ours),
         "course recipe, flow": script("course_flow.py", env),
         "train flow": train,
     }

@@ -15,6 +15,8 @@ import pytest
 from cookiecutter.main import cookiecutter
 
 TEMPLATE = Path(__file__).parents[1]
+# They run in a baked project, where test_kit.py copies them to.
+collect_ignore = ["kit"]
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT", "SSL_CERT_FILE", "SSL_CERT_DIR")
 TOOLS = ("UV_", "PIP_", "GIT_CONFIG")
 

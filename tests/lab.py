@@ -31,16 +31,19 @@ STARTS = 300
 MONTHS = ("2024-01", "2024-02", "2024-03")
 # The seed of the sample months.
 WORLD = 2024
-MAKE = """
-import sys
+KIT = Path(__file__).parent / "kit"
+MAKE = (
+    f"import sys; sys.path.insert(0, {str(KIT)!r})"
+    + """
 from pathlib import Path
 import pyarrow.parquet as pq
-from tests.make_months import make_month
+from make_months import make_month
 folder, seed, *months = sys.argv[1:]
 for month in months:
     table = make_month(month, 2_000, seed=int(seed))
     pq.write_table(table, Path(folder, f"trips_{month}.parquet"))
 """
+)
 # Creates the automations with less patience; the worker's flow runs have quicker heartbeats.
 HURRY = """
 import importlib, sys
@@ -360,7 +363,7 @@ class Lab:
     def make_months(self, *months: str) -> None:
         self.months.mkdir(exist_ok=True)
         command = (self.python, "-c", MAKE, str(self.months), str(WORLD), *months)
-        self.project.run(*command, PYTHONPATH=str(self.project.path))
+        self.project.run(*command)
 
     def settings(self, **changes: str) -> dict[str, str]:
         """Return environment variables of the project's Settings, such as state_dir="..."."""

@@ -74,3 +74,13 @@ def test_wrong_options_are_told_in_one_line(say: Callable[..., Any]) -> None:
         assert "pydantic" not in said
         assert "hush" not in said
         assert output == ""
+
+
+def test_a_server_that_is_away_is_named_in_one_line(project: BakedProject) -> None:
+    """And no temporary server is started in its place."""
+    away = "http://127.0.0.1:9/api"
+    done = project.run("uv", "run", "poe", "train", check=False, PREFECT_API_URL=away)
+    assert done.returncode == 1
+    said, last = done.stderr.splitlines()
+    assert said == f"Poe => python -m {project.package} train"
+    assert last.startswith(f"error: Failed to reach API at {away}/; start the Prefect server, or")

@@ -28,7 +28,6 @@ for number, month in enumerate(["2024-01", "2024-02", "2024-03"]):
 DATA = '''
 TIME = "visited_at"
 TARGET = "progression"
-UNIT = "points"
 NOUN = "patients"
 SCHEMA = pa.schema(
     {
@@ -49,57 +48,68 @@ RANGES: dict[str, tuple[float, float]] = {"age": (0, 120)}
 MAX_DROPPED_SHARE = 0.05
 
 
-def clean(patients: pd.DataFrame, period: str) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Drop the patients that were measured badly; the target is a column already."""
-    return drop(patients, input_faults(patients, period) | {"no weight": patients["bmi"] <= 0})
+def clean(patients: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, pd.Series]]:
+    """Return all patients, and which were measured badly; the target is a column already."""
+    return patients, {"no weight": patients["bmi"] <= 0}
 '''
 FEATURES = '''
-GROUPS: dict[str, int] = {}
+GROUPS = ("clinic",)
 PER: str | None = None
+SEASONAL: tuple[str, ...] = ()
 
 
 def build_features(patients: pd.DataFrame) -> pd.DataFrame:
-    """Features of shape (n, 8) from raw patients."""
+    """Build the features of shape (n, 8) from raw patients."""
     weekday = patients[TIME].dt.day_of_week
-    north = patients["clinic"] == "north"
     waited = (patients[TIME] - patients["since"]).dt.total_seconds()
-    measured = patients[["age", "bmi", "bp", "s5", "treated"]]
-    return measured.assign(weekday=weekday, north=north, waited=waited).astype("float32")
+    measured = patients[["clinic", "age", "bmi", "bp", "s5", "treated"]]
+    return measured.assign(weekday=weekday, waited=waited)
 '''
+MODEL = """
+PROBLEM = Regression(unit="points")
+"""
 
 
 def definitions(source: str) -> dict[str, ast.stmt]:
-    """Each name that a module defines at its top, with the statement."""
+    """Return the statement of each name that a module defines at its top."""
     found: dict[str, ast.stmt] = {}
     for node in ast.parse(source).body:
-        if isinstance(node, ast.FunctionDef):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
             found[node.name] = node
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            found |= {target.id: node for target in targets if isinstance(target, ast.Name)}
+            names = (n for target in targets for n in ast.walk(target) if isinstance(n, ast.Name))
+            found |= {name.id: node for name in names}
     return found
 
 
-def replace(path: Path, edits: str, allowed: set[str]) -> None:
-    """Put each definition of `edits` in place of the one of the same name."""
-    new = definitions(edits)
-    assert new.keys() <= allowed, "the README does not say that these are to be edited"
-    text = path.read_text()
-    for name, node in new.items():
-        lines = text.splitlines(keepends=True)
-        old = definitions(text)[name]
-        lines[old.lineno - 1 : old.end_lineno] = [f"{ast.get_source_segment(edits, node)}\n"]
-        text = "".join(lines)
-    path.write_text(text)
+def edit(path: Path, edits: str, named: set[str], *, leave_the_rest: bool = False) -> None:
+    """Put each definition of `edits` in place of the one of its name; delete what is not named."""
+    new, text = definitions(edits), path.read_text()
+    old = definitions(text)
+    assert new.keys() <= named & old.keys(), "the README does not say that these are to be edited"
+    lines = text.splitlines(keepends=True)
+    for name, node in reversed(old.items()):
+        if name in new:
+            lines[node.lineno - 1 : node.end_lineno] = [
+                f"{ast.get_source_segment(edits, new[name])}\n"
+            ]
+        elif name not in named and not leave_the_rest:
+            lines[node.lineno - 1 : node.end_lineno] = []
+    path.write_text("".join(lines))
 
 
-def test_other_data_takes_the_place_of_the_example(fresh: BakedProject) -> None:
-    page = (fresh.path / "README.md").read_text().partition("## Your own data")[2]
-    page = page.partition("\n## ")[0]
-    named = {*re.findall(r"`(\w+)`", page)}
-    kept = {"test_your_data.py", *re.findall(r"`(test_\w+\.py)`", page)}
-    [command] = re.findall(r"`(uv run pytest [^`]+)`", page)
-    [promotion] = re.findall(r"`(uv run poe promote [^`]+)`", page)
+def section(project: BakedProject) -> str:
+    """Return what the README says about one's own data."""
+    page = (project.path / "README.md").read_text().partition("\n## Your own data\n")[2]
+    return page.partition("\n## ")[0]
+
+
+def test_other_data_take_the_place_of_the_example(fresh: BakedProject) -> None:
+    page = section(fresh)
+    named = {*re.findall(r"`(\w+)`", page)} - {"PICKUP", "ZONES"}  # these are to be deleted
+    [command] = {*re.findall(r"`(uv run pytest [^`]+)`", page)}
+    [promotion] = {*re.findall(r"`(uv run poe promote [^`]+)`", page)}
     fresh.run("uv", "run", "poe", "train")
     for sample in (fresh.path / "data").glob("*.parquet"):
         sample.unlink()
@@ -109,20 +119,25 @@ def test_other_data_takes_the_place_of_the_example(fresh: BakedProject) -> None:
     assert "DataError" in unfit.stdout, "the test must see that nothing was edited yet"
 
     src = fresh.path / "src" / fresh.package
-    replace(src / "data.py", DATA, named)
-    replace(src / "features.py", FEATURES, named)
-    fresh.run("uv", "run", "ruff", "check", str(src / "data.py"), str(src / "features.py"))
-    for test in (fresh.path / "tests").glob("test_*.py"):
-        if test.name not in kept:
-            test.unlink()
-    fresh.run("uv", "run", "mypy")
+    edit(src / "data.py", DATA, named)
+    edit(src / "features.py", FEATURES, named)
+    edit(src / "model.py", MODEL, named, leave_the_rest=True)
+    fresh.run("uv", "run", "poe", "fix")
     fit = fresh.run(*command.split())
-    assert re.search(r"\b4 passed", fit.stdout)
-    fresh.run("uv", "run", "pytest", "-q")
+    test = (fresh.path / "tests/test_your_data.py").read_text()
+    assert re.search(
+        rf"= {len(re.findall('^def test_', test, re.MULTILINE))} passed in", fit.stdout
+    )
+
+    checked = fresh.run("uv", "run", "poe", "check")
+    assert re.search(r"= \d+ passed(, \d+ warnings?)? in", checked.stdout), "no test is left out"
+    changed = fresh.run("git", "status", "--porcelain", "src", "tests").stdout.split()
+    assert changed[1::2] == [f"src/{fresh.package}/{n}.py" for n in ("data", "features", "model")]
 
     elsewhere = {f"{fresh.package.upper()}_STATE_DIR": str(fresh.home / "state")}
     trained = fresh.run("uv", "run", "poe", "train", **elsewhere)
-    assert "version 1 promoted" in trained.stdout + trained.stderr
+    output = trained.stdout + trained.stderr
+    assert re.search(r"Version 1 promoted: test RMSE \d+\.\d+ points, ", output)
 
     # The samples' champion, which is there since the first training, stays until a person decides.
     refused = fresh.run("uv", "run", "poe", "train", check=False)
@@ -132,4 +147,4 @@ def test_other_data_takes_the_place_of_the_example(fresh: BakedProject) -> None:
     assert promotion in refused.stderr
     fresh.run(*promotion.replace("N", "2").split())
     trained = fresh.run("uv", "run", "poe", "train")
-    assert "version 3 not promoted" in trained.stdout + trained.stderr
+    assert "Version 3 not promoted" in trained.stdout + trained.stderr

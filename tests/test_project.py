@@ -162,7 +162,8 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
 def test_the_sample_months_are_made_again_to_the_byte(
     project: BakedProject, tmp_path: Path
 ) -> None:
-    project.run("uv", "run", "python", "tests/make_months.py", str(tmp_path))
+    script = TEMPLATE / "tests/kit/make_months.py"
+    project.run("uv", "run", "python", str(script), str(tmp_path))
     for path in (project.path / "data").glob("*.parquet"):
         assert (tmp_path / path.name).read_bytes() == path.read_bytes()
 

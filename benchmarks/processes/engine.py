@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 import psutil
-from taxi_duration import data, training
-from taxi_duration.evaluation import evaluate_pipeline
+from taxi_duration.kit.modelling import evaluation, fitting
+from taxi_duration.kit.modelling.months import clean_month
+from taxi_duration.model import TrainParams
 
 
 class Peak(threading.Thread):
@@ -35,15 +36,13 @@ def main(engine: str, rounds: str, folder: str, *sources: str) -> None:
     """Clean, fit and evaluate; print the rows, the seconds of the fit, the peak and the RMSE."""
     peak = Peak()
     peak.start()
-    *months, test = [data.clean_month(Path(source), source, Path(folder)) for source in sources]
-    paths = [month.path for month in months]
-    params = training.TrainParams(max_rounds=int(rounds))
+    *months, test = [clean_month(Path(source), source, Path(folder)) for source in sources]
+    params = TrainParams(max_rounds=int(rounds))
     start = time.perf_counter()
-    pipeline = training.fit(paths, params, engine, Path(folder))
+    pipeline = fitting.fit_to_checkpoint(months, params, engine, Path(folder))
     print(f"fit={time.perf_counter() - start:.2f}")
-    predictions = Path(folder) / f"{engine}.parquet"
-    evaluation = evaluate_pipeline(pipeline, paths, test.path, predictions)
-    print(f"peak={peak.megabytes:.1f}\nrmse={evaluation.metrics.rmse:.4f}")
+    found = evaluation.evaluate(pipeline, [month.path for month in months], test.path)
+    print(f"peak={peak.megabytes:.1f}\nrmse={found.metrics['rmse']:.4f}")
 
 
 if __name__ == "__main__":

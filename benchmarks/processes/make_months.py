@@ -1,12 +1,12 @@
-"""Synthetic months in place of real ones: make_months.py FOLDER ROWS MONTH..., in a project."""
+"""Make synthetic months in place of real ones: make_months.py FOLDER ROWS MONTH..."""
 
 import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-sys.path.insert(0, str(Path.cwd()))
-from tests.make_months import make_month
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "kit"))
+from make_months import make_month
 
 
 def main(folder: str, rows: str, *months: str) -> None:

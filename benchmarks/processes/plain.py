@@ -4,19 +4,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-from taxi_duration import data, training
-from taxi_duration.evaluation import evaluate_pipeline
+from taxi_duration.kit.modelling import evaluation, fitting
+from taxi_duration.kit.modelling.months import clean_month
+from taxi_duration.model import TrainParams
 
 
 def main(sources: list[str]) -> None:
     """Clean, fit and evaluate, and print the RMSE."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        *months, test = [data.clean_month(Path(source), source, folder) for source in sources]
-        paths = [month.path for month in months]
-        pipeline = training.fit(paths, training.TrainParams())
-        evaluation = evaluate_pipeline(pipeline, paths, test.path, folder / "predictions.parquet")
-    print(f"rmse={evaluation.metrics.rmse:.4f}")
+        *months, test = [clean_month(Path(source), source, folder) for source in sources]
+        pipeline = fitting.fit_to_checkpoint(months, TrainParams(), "memory", folder)
+        found = evaluation.evaluate(pipeline, [month.path for month in months], test.path)
+    print(f"rmse={found.metrics['rmse']:.4f}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """What the kit's tests share, besides the project's own conftest.py: small months of trips."""
 
-from pathlib import Path
-
 import pyarrow.parquet as pq
 import pytest
 

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from cyclopts import App, CycloptsError
+from pydantic import ValidationError
 
 # Prefect's modules that log a failure, once for the task and three times for the flow.
 ENGINES = ("task_engine", "flow_engine")
@@ -18,7 +19,7 @@ def run(app: App) -> None:
         _check_parameters(command, given.arguments)
         command(*given.args, **given.kwargs)
     except CycloptsError as error:
-        sys.exit(f"error: {_on_one_line(str(error))}; --help shows the options")
+        sys.exit(f"error: {_option_error(error)}; --help shows the options")
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     except Exception as error:
@@ -57,6 +58,13 @@ def _advice(error: Exception) -> str:
     if str(error).startswith("Failed to reach API"):
         return f"{error}; start the Prefect server, or change PREFECT_API_URL"
     raise error
+
+
+def _option_error(error: CycloptsError) -> str:
+    if isinstance(error.__cause__, ValidationError):
+        # In pydantic's words alone: the value may hold a password.
+        return "; ".join(fault["msg"] for fault in error.__cause__.errors())
+    return _on_one_line(str(error))
 
 
 def _cause(error: BaseException) -> str:

@@ -81,6 +81,11 @@ def load(folder: str | Path, name: str) -> Iterator[Model]:
         yield _Isolated(process, errors, name)
 
 
+def is_here(model: Model) -> bool:
+    """Return whether a model runs in this process, and so answers many at once."""
+    return isinstance(model, _Here)
+
+
 class _Here:
     """A model of today's code."""
 

@@ -53,11 +53,15 @@ def read_categories(X: pd.DataFrame, name: str) -> tuple[NDArray[np.int64], Any]
     """Return for each row the position of its category, -1 for none, and the categories."""
     column = X[name]
     codes, found = pd.factorize(column)
-    if not pd.api.types.is_numeric_dtype(found.dtype):
-        return codes, np.asarray(found, str)
-    numbers = np.asarray(found, np.float64 if found.dtype.kind == "f" else np.int64)
-    if not (numbers % 1 == 0).all():  # nor is infinity
-        raise ValueError(f"group '{name}' holds {numbers[0]}; use whole numbers or texts")
+    values = pd.Index(np.asarray(found)).infer_objects()  # not what holds them, but what they are
+    if pd.api.types.infer_dtype(values).startswith("mixed"):
+        raise ValueError(f"group '{name}' holds numbers and texts; make them one of both")
+    if not pd.api.types.is_numeric_dtype(values.dtype):
+        return codes, np.asarray(values, str)
+    numbers = np.asarray(values, np.float64 if values.dtype.kind == "f" else np.int64)
+    odd = numbers[~(np.isfinite(numbers) & (np.floor(numbers) == numbers))]
+    if len(odd):
+        raise ValueError(f"group '{name}' holds {odd[0]}; use whole numbers or texts")
     if column.dtype == np.float32 and (np.abs(numbers) > LARGEST_FLOAT32).any():
         raise ValueError(f"group '{name}' is float32, which joins large numbers; use integers")
     return codes, numbers.astype(np.int64)

@@ -86,7 +86,7 @@ _check_names()
 _check_columns()
 
 TIME, TARGET, NOUN = data.TIME, data.TARGET, data.NOUN
-SCHEMA, LABELS = data.SCHEMA, data.LABELS
+SCHEMA, LABELS, REQUIRED = data.SCHEMA, data.LABELS, data.REQUIRED
 MAX_DROPPED_SHARE = data.MAX_DROPPED_SHARE
 # The raw columns that the model may use.
 INPUTS = pa.schema([field for field in SCHEMA if field.name not in LABELS])

@@ -137,4 +137,4 @@ def _has_rounds(estimator: Any) -> bool:
 
 
 def _is_there(engine: str) -> bool:
-    return find_spec(f"{__package__}.engines.{MODULES[engine]}") is not None
+    return Path(__file__).with_name("engines").joinpath(f"{MODULES[engine]}.py").exists()

@@ -1,0 +1,145 @@
+"""The application of one process: it holds the champion, and follows a new one."""
+
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
+from threading import Event, Lock
+from typing import Any
+
+import pandas as pd
+from fastapi import FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, Response
+
+from .. import registry
+from ..modelling.contract import PROBLEM
+from ..project import PROJECT
+from ..saved_model import Model, is_here
+from . import rows
+
+# Bytes of a request: some 30,000 rows of JSON.
+MAX_BODY = 5_000_000
+# More rows are predicted in a thread, so that other requests do not wait for them.
+ROWS_AT_ONCE = 200
+SECONDS_BETWEEN_LOOKS = 20
+
+
+class Served:
+    """The champion in memory; a newer one takes its place when it is loaded."""
+
+    def __init__(self) -> None:
+        self._stop, self._lock = Event(), Lock()
+        self._take(registry.the_champion().version)
+
+    def _take(self, version: int) -> None:
+        resources = ExitStack()
+        model = resources.enter_context(registry.load(version))
+        self.current: tuple[int, Model, ExitStack] = version, model, resources
+
+    def follow(self) -> None:
+        """Look for a new champion from time to time, until `close`."""
+        while not self._stop.wait(SECONDS_BETWEEN_LOOKS):
+            try:
+                champion, before = registry.champion(), self.current
+                if champion and champion.version != before[0]:
+                    self._take(champion.version)
+                    self._stop.wait(SECONDS_BETWEEN_LOOKS)  # it may still be answering
+                    before[2].close()
+            except Exception as error:  # the champion at hand goes on
+                print(f"No look at the champion: {error}", flush=True)
+
+    def close(self) -> None:
+        """End the looks and the model."""
+        self._stop.set()
+        self.current[2].close()
+
+    async def predict(self, table: pd.DataFrame) -> tuple[int, Any]:
+        """Return the version and its predictions."""
+        version, model, _ = self.current
+        if is_here(model) and len(table) <= ROWS_AT_ONCE:
+            return version, model.predict(table)
+        return version, await run_in_threadpool(self._in_turn, model, table)
+
+    def _in_turn(self, model: Model, table: pd.DataFrame) -> Any:
+        if is_here(model):
+            return model.predict(table)
+        with self._lock:  # a model in a process of its own answers one question at a time
+            return model.predict(table)
+
+
+def make_app() -> FastAPI:
+    """Make the application; its champion is loaded when it starts."""
+    served: list[Served] = []
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        served.append(Served())
+        threading.Thread(target=served[0].follow, daemon=True).start()
+        yield
+        served[0].close()
+
+    app = FastAPI(title=PROJECT, summary="The champion's predictions", lifespan=lifespan)
+    body = {"requestBody": {"content": {"application/json": {"schema": _schema()}}}}
+
+    @app.post("/predict", openapi_extra=body)
+    async def predict(request: Request) -> Response:
+        """Predict rows of raw columns."""
+        return await _answer(request, served[0], rows.read_predict, _named)
+
+    @app.post("/invocations", include_in_schema=False)
+    async def invocations(request: Request) -> Response:
+        return await _answer(request, served[0], rows.read_invocation, _as_mlflow)
+
+    @app.get("/version")
+    async def version() -> dict[str, Any]:
+        """Say which version answers."""
+        return {"model": PROJECT, "version": served[0].current[0]}
+
+    @app.get("/health")
+    @app.get("/ping", include_in_schema=False)
+    async def health() -> str:
+        """Say that the server is up."""
+        return "OK"
+
+    return app
+
+
+async def _answer(
+    request: Request, served: Served, read: Callable[[bytes], pd.DataFrame], form: Any
+) -> Response:
+    kind = request.headers.get("content-type", "").replace(" ", "").lower()
+    if kind not in {"application/json", "application/json;charset=utf-8"}:
+        return _refuse(415, "The body's type is not known: send Content-Type: application/json")
+    if "content-length" not in request.headers:
+        return _refuse(411, "The body's length is not known: send Content-Length")
+    body = bytearray()
+    async for part in request.stream():
+        if len(body) <= MAX_BODY:  # the rest is read, or the client would not hear the answer
+            body += part
+    if len(body) > MAX_BODY:
+        return _refuse(413, f"The body has more than {MAX_BODY:,} bytes: send fewer rows at a time")
+    try:
+        version, predicted = await served.predict(read(bytes(body)))
+    except rows.BadRowsError as error:
+        return _refuse(400, str(error))
+    headers = {"X-Model-Version": str(version)}
+    return JSONResponse({"predictions": form(predicted)}, headers=headers)
+
+
+def _named(predicted: Any) -> list[Any]:
+    return pd.DataFrame(PROBLEM.columns(predicted)).to_dict("records")
+
+
+def _as_mlflow(predicted: Any) -> list[Any]:
+    return _named(predicted) if PROBLEM.classes else predicted.tolist()
+
+
+def _schema() -> dict[str, Any]:
+    schema = rows.Predict.model_json_schema()
+    schema["properties"]["rows"]["items"] = schema.pop("$defs")["Row"]
+    return schema | {"example": {"rows": [rows.example()]}}
+
+
+def _refuse(status: int, message: str) -> JSONResponse:
+    # As MLflow's server puts it.
+    return JSONResponse({"error_code": "BAD_REQUEST", "message": message}, status)
