@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from .conftest import BakedProject
+
 TEMPLATE = Path(__file__).parents[1]
-SCRIPTS = sorted({path.stem for path in (TEMPLATE / "benchmarks").glob("*.py")} - {"measure"})
+# Neither what they share, nor what counts lines (tests/test_layout.py).
+APART = {"measure", "size"}
+SCRIPTS = sorted({path.stem for path in (TEMPLATE / "benchmarks").glob("*.py")} - APART)
 TITLE = r"\*\*.+\*\* \(\d{4}-\d\d-\d\d, \d+ cores, \d+ GB\)"
 PAGE = TEMPLATE / "docs" / "benchmarks.md"
 
@@ -56,3 +60,16 @@ def test_a_benchmark_prints_and_writes_its_table(tmp_path: Path) -> None:
     for row in rows:
         assert len(row) == len(header)
         assert float(row[header.index("Seconds")]) > 0
+
+
+@pytest.mark.slow
+def test_what_one_training_enters_is_counted(fresh: BakedProject) -> None:
+    script = str(TEMPLATE / "benchmarks/size.py")
+    counted = fresh.run("uv", "run", "python", script, "--train").stdout
+    rooms = re.findall(r"^\| (\w[\w/]*) \| \d+ \| [\d,]+ \|$", counted, re.MULTILINE)
+    assert rooms[0] == "yours"
+    assert rooms[-1] == "all"
+    [(functions, files)] = re.findall(r"One `train` enters (\d+) functions in (\d+) files", counted)
+    assert 50 < int(functions) < 200
+    assert 10 < int(files) < 50
+    print(counted)

@@ -15,7 +15,7 @@ from hooks import post_gen_project as hook
 from hooks import pre_gen_project
 
 from .conftest import BakedProject
-from .services import free_port, prefect_server
+from .lab import free_port, prefect_server
 
 ANSWERS = {question: example for question, (example, _) in pre_gen_project.QUESTIONS.items()}
 ANSWERS |= pre_gen_project.SWITCHES | {

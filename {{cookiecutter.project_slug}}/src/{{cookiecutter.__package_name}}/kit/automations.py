@@ -102,7 +102,11 @@ def notification(block: UUID) -> AutomationCore:
 def _block_id(client: SyncPrefectClient, block: str) -> UUID:
     kind, _, name = block.partition("/")
     try:
-        return client.read_block_document_by_name(name, kind).id
+        found = client.read_block_document_by_name(name, kind)
+        schema = found.block_schema
+        if schema and "notify" not in schema.capabilities:
+            raise ValueError(f"{block}: cannot notify; name a block such as slack-webhook/team")
+        return found.id
     except ObjectNotFound as error:
         problem = f"{block}: no such block; make one on the Blocks page of Prefect's UI"
         raise ValueError(f"{problem}, and name it as type/name") from error

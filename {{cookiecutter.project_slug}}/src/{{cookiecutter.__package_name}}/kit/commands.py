@@ -5,11 +5,13 @@ import re
 import sys
 from typing import Any
 
+import httpx
 from cyclopts import App, CycloptsError
 from pydantic import ValidationError
 
 # Prefect's modules that log a failure, once for the task and three times for the flow.
 ENGINES = ("task_engine", "flow_engine")
+DENIED = (401, 403)
 
 
 def run(app: App) -> None:
@@ -56,7 +58,12 @@ def _advice(error: Exception) -> str:
     if mlflow and isinstance(error, mlflow.MlflowException):
         return f"MLflow failed ({_cause(error)}); look at its server or its disk"
     if str(error).startswith("Failed to reach API"):
-        return f"{error}; start the Prefect server, or change PREFECT_API_URL"
+        return f"{error}; start it (uv run poe up), or change PREFECT_API_URL"
+    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in DENIED:
+        problem = f"{error.request.url}: answers {error.response.status_code}"
+        return f"{problem}; set PREFECT_API_AUTH_STRING, or PREFECT_API_KEY for Prefect Cloud"
+    if isinstance(error, httpx.HTTPError):
+        return f"the Prefect API cannot be used ({error}); look at PREFECT_API_URL"
     raise error
 
 

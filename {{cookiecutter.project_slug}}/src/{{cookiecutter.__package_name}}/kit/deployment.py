@@ -1,24 +1,59 @@
 """Deploy, and work: both against the Prefect API that PREFECT_API_URL or a profile names."""
 
 import os
+import re
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any
 
+import yaml
 from cyclopts import Parameter
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.exceptions import ObjectAlreadyExists
+from prefect.settings import get_current_settings
 
-from .project import ROOT
+from ..settings import Settings
+from .project import PROJECT, ROOT
 
 PREFECT = [sys.executable, "-m", "prefect"]
+# A variable of the environment as prefect.yaml names it.
+VARIABLE = re.compile(r"\{\{\s*\$(\w+)\s*\}\}")
 
 
 def deploy() -> None:
-    """Send prefect.yaml to the Prefect API, with its work pool if that is not there yet."""
+    """Send prefect.yaml to the Prefect API; what is paused there stays paused."""
+    Settings()  # its values are copied into the deployments: a password is refused before that
+    _check_pushed()
     make_work_pool()
-    done = subprocess.run([*PREFECT, "--no-prompt", "deploy", "--all"], cwd=ROOT, check=False)
+    print(f"Deploying to {api_url()}", flush=True)
+    with get_client(sync_client=True) as client:
+        paused = [found.id for found in client.read_deployments() if _is_paused(found)]
+        done = subprocess.run([*PREFECT, "--no-prompt", "deploy", "--all"], cwd=ROOT, check=False)
+        for deployment in paused:  # `prefect deploy` resumes it
+            client.pause_deployment(deployment)
     if done.returncode:
         sys.exit(done.returncode)
+
+
+def _is_paused(deployment: DeploymentResponse) -> bool:
+    return deployment.paused and PROJECT in deployment.tags
+
+
+def _check_pushed() -> None:
+    """Raise ValueError if flow runs would clone what is not there."""
+    for step in _prefect_yaml()["pull"]:
+        for clone in (given for name, given in step.items() if name.endswith(".git_clone")):
+            if "access_token" in clone or "credentials" in clone:
+                continue  # only the worker can read it
+            asked = ["git", "ls-remote", "--exit-code", clone["repository"], clone["branch"]]
+            done = subprocess.run(asked, cwd=ROOT, check=False, capture_output=True, timeout=60)
+            if done.returncode:
+                where = f"branch {clone['branch']} of {clone['repository']}"
+                raise ValueError(f"{where}: is not there, or not for you; push it, then deploy")
 
 
 def worker(*options: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> None:
@@ -29,22 +64,24 @@ def worker(*options: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> No
     """
     pool = make_work_pool()
     os.chdir(ROOT)
+    # A flow run of a clone starts with uv: on a bare PATH it would run this folder's code.
+    if uv := os.environ.get("UV"):
+        os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], str(Path(uv).parent)])
     os.execv(sys.executable, [*PREFECT, "worker", "start", "--pool", pool, *options])
 
 
 def make_work_pool() -> str:
     """Make the work pool of prefect.yaml unless it is there, and return its name."""
-    import yaml
-    from prefect.client.orchestration import get_client
-    from prefect.client.schemas.actions import WorkPoolCreate
-    from prefect.exceptions import ObjectAlreadyExists
-
     check_api_url()
-    definitions: dict[str, Any] = yaml.safe_load((ROOT / "prefect.yaml").read_text())["definitions"]
-    name: str = definitions["work_pool"]["name"]
+    definitions = _prefect_yaml()["definitions"]
+    name = VARIABLE.sub(lambda found: os.environ[found[1]], definitions["work_pool"]["name"])
     with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
         client.create_work_pool(WorkPoolCreate(name=name, type=definitions["work_pool_type"]))
     return name
+
+
+def _prefect_yaml() -> dict[str, Any]:
+    return dict(yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8")))
 
 
 def check_api_url() -> None:
@@ -55,6 +92,4 @@ def check_api_url() -> None:
 
 def api_url() -> str | None:
     """Return the address of the Prefect API that the environment, .env or a profile gives."""
-    from prefect.settings import get_current_settings
-
     return get_current_settings().api.url

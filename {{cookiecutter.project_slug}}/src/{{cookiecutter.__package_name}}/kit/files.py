@@ -31,7 +31,9 @@ def code_files(package: Path) -> dict[str, Path]:
     for path in sorted(package.rglob("*")):
         first, *rest = path.relative_to(package).parts
         apart = first in APART or (first == "kit" and rest[:1] != ["modelling"])
-        if path.is_file() and not apart and "__pycache__" not in rest:
+        # An editor's files, such as .data.py.swp, come and go.
+        passing = any(part.startswith((".", "__pycache__")) for part in (first, *rest))
+        if path.is_file() and not apart and not passing:
             files[path.relative_to(package).as_posix()] = path
     return files
 

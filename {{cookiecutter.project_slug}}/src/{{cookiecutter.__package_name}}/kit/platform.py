@@ -20,6 +20,7 @@ from .deployment import api_url, deploy, worker
 from .project import PACKAGE, ROOT
 
 PYTHON = [sys.executable, "-m"]
+MLFLOW_SETTING = "MLFLOW_TRACKING_URI"
 MLFLOW_URL = "http://127.0.0.1:5000"
 LOOPBACK = {"127.0.0.1", "localhost"}
 # The variable with the server's address if neither .env nor a profile names one.
@@ -55,6 +56,12 @@ class Server:
             return bool(answer.read() == self.healthy)
         return False
 
+    def refuse_other_projects(self) -> None:
+        """Raise ValueError if nobody named the server: it may be another project's."""
+        if self.setting == MLFLOW_SETTING and not Settings().mlflow_tracking_uri:
+            advice = f"set {self.setting} to it to use it, or to another address"
+            raise ValueError(f"{self.name}: a server is at {self.url} already; {advice}")
+
     def command(self) -> str:
         """Return what starts it. Raises ValueError if another program has its port."""
         host, port = self.address
@@ -84,12 +91,17 @@ def up() -> None:
     """Run servers, deployments and a worker in this terminal, until Ctrl-C."""
     servers = _servers(api_url() or os.environ[DEFAULT])
     addresses = ", ".join(f"{server.name} {server.url.removesuffix('/api')}" for server in servers)
-    manager = Manager(Announcer(f"Everything is healthy: {addresses}"))
+    pages = f"deployments: {servers[0].url.removesuffix('/api')}/deployments"
+    pages += f", models: {servers[1].url}/#/models"
+    manager = Manager(Announcer(f"Everything is healthy: {addresses} ({pages})"))
     env = os.environ | {server.setting: server.url for server in servers}
     # Without its job runners MLflow takes 0.4 GB instead of 2.
     env |= {"PYTHONUNBUFFERED": "1", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    # Pages of other origins may not call Prefect's API; MLflow refuses them by itself.
+    env["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] = servers[0].url.removesuffix("/api")
     for server in servers:
         if server.runs():
+            server.refuse_other_projects()
             print(f"{server.name} runs already: {server.url}")
         else:
             manager.add_process(server.name, server.command(), env=env, cwd=ROOT)
@@ -122,5 +134,5 @@ def _servers(prefect_url: str) -> list[Server]:
     mlflow_url = settings.mlflow_tracking_uri or MLFLOW_URL
     return [
         Server("prefect", "PREFECT_API_URL", prefect_url, b"true", prefect),
-        Server("mlflow", "MLFLOW_TRACKING_URI", mlflow_url, b"OK", mlflow),
+        Server("mlflow", MLFLOW_SETTING, mlflow_url, b"OK", mlflow),
     ]

@@ -132,6 +132,11 @@ def _reaching(location: str) -> Iterator[None]:
     except (ClientError, OSError) as error:
         reason = str(error) or "no answer in time"
         raise OSError(f"{location}: cannot be read ({reason}); try again later") from error
+    except DataError:
+        raise
+    except Exception as error:  # each store has errors of its own, such as a missing login
+        problem = f"{location}: cannot be read ({type(error).__name__}: {error})"
+        raise OSError(f"{problem}; check its address and login") from error
 
 
 def _filesystem(location: str) -> tuple[Any, str]:

@@ -120,7 +120,14 @@ def _log_datasets(client: "MlflowClient", run_id: str, datasets: Mapping[str, li
 
 def learnt_from(run_id: str) -> set[str]:
     """Return the digests of the months that an MLflow run was trained on."""
-    found = connect().get_run(run_id).inputs
+    from mlflow.exceptions import MlflowException
+
+    try:
+        found = connect().get_run(run_id).inputs
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return set()  # somebody deleted the run
+        raise
     return {
         item.dataset.digest
         for item in (found.dataset_inputs if found else [])

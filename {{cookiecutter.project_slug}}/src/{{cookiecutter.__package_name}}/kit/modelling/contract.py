@@ -58,6 +58,8 @@ def _check_names() -> None:
                 raise ContractError(f"{_file(module)}: {name} is missing; add it: {what}")
             if not isinstance(getattr(module, name), kind):
                 raise ContractError(f"{_file(module)}: {name} is of another type; make it {what}")
+    if features.PER and len(model.PROBLEM.classes) > 2:  # noqa: PLR2004 two are numbers, 0 and 1
+        raise ContractError("features.py: PER divides a number; with so many classes make it None")
 
 
 def _check_columns() -> None:
@@ -116,12 +118,15 @@ def input_faults(rows: pd.DataFrame, period: str | None = None) -> dict[str, pd.
 
 def clean(rows: pd.DataFrame, period: str) -> tuple[pd.DataFrame, dict[str, int]]:
     """Clean rows as data.py says: those to keep, with the target; and how many went, by reason."""
-    inputs = input_faults(rows, period)
-    cleaned, faults = _call(data, "clean", rows)
-    if not (isinstance(faults, dict) and isinstance(cleaned, pd.DataFrame)):
+    rows = rows.reset_index(drop=True)
+    inputs, found = input_faults(rows, period), _call(data, "clean", rows)
+    kinds = [type(part) for part in found] if isinstance(found, tuple) else []
+    if kinds != [pd.DataFrame, dict] or any(len(bad) != len(rows) for bad in found[1].values()):
         raise ContractError("data.py: clean has to return (rows, {reason: bad rows})")
-    if len(cleaned) != len(rows) or TARGET not in cleaned:
-        raise ContractError(f"data.py: clean has to return all rows, with the target '{TARGET}'")
+    cleaned, faults = found
+    if not cleaned.index.equals(rows.index) or TARGET not in cleaned:
+        problem = "clean has to return all rows, in their order"
+        raise ContractError(f"data.py: {problem}, with the target '{TARGET}'")
     target, unknown = PROBLEM.encode(cleaned[TARGET])
     faults = inputs | faults | {f"{TARGET} is {PROBLEM.unknown}": unknown}
     return drop(cleaned.assign(**{TARGET: target}), faults)
@@ -139,7 +144,9 @@ def _call(module: ModuleType, name: str, *rows: pd.DataFrame) -> Any:
     try:
         return getattr(module, name)(*rows)
     except Exception as error:
-        line = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(line.filename).name}:{line.lineno}"
-        problem = f"{_file(module)}: {name} failed at {where}"
-        raise DataError(f"{problem}: {type(error).__name__}: {error}") from error
+        package = Path(str(module.__file__)).parent  # not pandas, which the error comes from
+        frames = traceback.extract_tb(error.__traceback__)
+        line = [frame for frame in frames if Path(frame.filename).is_relative_to(package)][-1]
+        where = f"{Path(line.filename).name}:{line.lineno}: {type(error).__name__}"
+        reason = " ".join(str(error).split())
+        raise DataError(f"{_file(module)}: {name} failed at {where}: {reason}") from error
