@@ -83,4 +83,4 @@ def test_a_server_that_is_away_is_named_in_one_line(project: BakedProject) -> No
     assert done.returncode == 1
     said, last = done.stderr.splitlines()
     assert said == f"Poe => python -m {project.package} train"
-    assert last.startswith(f"error: Failed to reach API at {away}/; start the Prefect server, or")
+    assert last.startswith(f"error: Failed to reach API at {away}/; start it (uv run poe up), or")

@@ -82,7 +82,7 @@ def life(fresh: BakedProject, project: BakedProject, tmp_path: Path) -> Iterator
 def test_drift_starts_a_retraining_and_a_person_rolls_it_back(life: Life) -> None:
     for _ in range(2):
         life.run("poe", "deploy")
-        assert life.automations() == [f"{life.project.slug}-retrain/on-drift__automation_1"]
+        assert life.automations() == [f"{life.project.slug}: retrain on drift"]
     with life.worker():
         life.add_month("2024-04", WORLD)
         life.monitor()

@@ -1,5 +1,6 @@
 """What data.py, features.py and model.py have to hold, and what is said where they do not."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -120,10 +121,15 @@ def rows() -> pd.DataFrame:
     [
         (lambda trips: trips, r"clean has to return \(rows, {reason: bad rows}\)"),
         (lambda trips: (trips.assign(duration=1.0), ["bad"]), "clean has to return .rows, "),
-        (lambda trips: (trips, {}), "clean has to return all rows, with the target 'duration'"),
-        (lambda trips: (trips[:9].assign(duration=1.0), {}), "clean has to return all rows, with"),
+        (lambda trips: (trips.assign(duration=1.0), {"bad": [True]}), "clean has to return .rows, "),
+        (lambda trips: (trips, {}), "clean has to return all rows in order, with 'duration'"),
+        (lambda trips: (trips[:9].assign(duration=1.0), {}), "clean has to return all rows in or"),
+        (
+            lambda trips: (trips.assign(duration=1.0).sort_values("trip_distance"), {}),
+            "clean has to return all rows in order",
+        ),
     ],
-    ids=["rows alone", "a list", "no target", "some rows"],
+    ids=["rows alone", "a list", "a short mask", "no target", "some rows", "another order"],
 )
 def test_clean_returns_what_is_asked_for(
     clean: Any, message: str, monkeypatch: pytest.MonkeyPatch
@@ -133,9 +139,21 @@ def test_clean_returns_what_is_asked_for(
         contract.clean(rows(), "2024-01")
 
 
-def test_an_error_in_clean_is_told_with_its_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_clean_may_join_what_it_likes(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = contract.clean(rows(), "2024-01")[0]
+    own = data.clean
+
+    def clean(trips: pd.DataFrame) -> Any:
+        vendors = pd.DataFrame({"VendorID": [1.0, 2.0], "vendor": ["one", "two"]})
+        return own(trips.merge(vendors, "left", "VendorID"))
+
+    monkeypatch.setattr(data, "clean", clean)
+    # Rows as a filter leaves them.
+    kept, _ = contract.clean(rows().set_index(pd.RangeIndex(7, 57)), "2024-01")
+    assert kept[[*expected]].equals(expected)
+
+
+def test_an_error_in_clean_comes_with_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
     source = (
         "import pandas as pd\n"
         "def clean(trips):\n"
@@ -149,7 +167,6 @@ def test_an_error_in_clean_is_told_with_its_line(
     message = r"^data\.py: clean failed at data\.py:5: KeyError: 'ended'$"
     with pytest.raises(locations.DataError, match=message):
         contract.clean(rows(), "2024-01")
-    assert not [*tmp_path.iterdir()]
 
 
 def test_a_target_that_is_no_number_drops_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,15 +184,17 @@ def test_a_target_that_is_no_number_drops_the_row(monkeypatch: pytest.MonkeyPatc
     }
 
 
-def test_a_training_says_in_one_line_what_is_missing(tmp_path: Path) -> None:
+def test_a_command_says_in_one_line_what_is_missing(tmp_path: Path) -> None:
     source = tmp_path / "src"
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "src" / PACKAGE, source / PACKAGE, ignore=ignored)
     edited = source / PACKAGE / "data.py"
     edited.write_text(re.sub(r"^NOUN = .*$", "", edited.read_text(), flags=re.MULTILINE))
-    code = f"import sys; sys.path.insert(0, sys.argv[1]); from {PACKAGE}.__main__ import *; run(app)"
-    command = [sys.executable, "-c", code, str(source), "train"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", PACKAGE, "promote", "--version", "1"]
+    env = os.environ | {"PYTHONPATH": str(source)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert last == 'error: data.py: NOUN is missing; add it: what a row is called, such as "trips"'

@@ -13,25 +13,36 @@ import pyarrow.parquet as pq
 import pytest
 from prefect.artifacts import Artifact
 
+from .. import PACKAGE, module
 from .make_months import make_month
-from .package import data, drift, features, flows, monitoring, settings, tasks, training
+
+contract = module("kit.modelling.contract")
+data = module("data")
+drift = module("kit.drift")
+flows = module("flows")
+kit_months = module("kit.modelling.months")
+locations = module("kit.locations")
+model = module("model")
+monitoring = module("kit.monitoring")
+DRIFT_KEY = module("flows.monitoring").DRIFT_KEY
+SCORES_KEY = module("flows.scoring").SCORES_KEY
 
 LIMITS = (0.1, 0.25)
-PARAMS = training.TrainParams(max_rounds=20)
+PARAMS = model.TrainParams(max_rounds=20)
 
 
 class Mean:
     """A model that always says the mean of what it was trained on."""
 
     def __init__(self, path: Path) -> None:
-        y = data.read([path])[1]
+        y = kit_months.read([path])[1]
         self.mean, self.rmse = y.mean(), y.std()
 
-    def predict(self, X: pd.DataFrame) -> np.ndarray:
+    def predict(self, X: pd.DataFrame) -> Any:
         return np.full(len(X), self.mean)
 
-    def features(self, X: pd.DataFrame) -> pd.DataFrame:
-        return features.build_features(X)
+    def features(self, X: pd.DataFrame) -> Any:
+        return contract.build_features(X)
 
 
 def write(path: Path, table: pa.Table) -> Path:
@@ -39,11 +50,23 @@ def write(path: Path, table: pa.Table) -> Path:
     return path
 
 
-def inspect(trained: Path, seen: Path, folder: Path) -> monitoring.Inspection:
+def inspect(trained: Path, seen: Path, folder: Path) -> Any:
     """What a model of one raw month finds in another."""
-    path = data.clean_month(trained, trained.name, folder / "clean").path
-    reference, model = monitoring.make_reference([path]), Mean(path)
-    return monitoring.inspect(seen, seen.name, reference, model, model.rmse, LIMITS, LIMITS)
+    path = kit_months.clean_month(trained, trained.name, folder / "clean").path
+    reference, mean = monitoring.make_reference([path]), Mean(path)
+    return monitoring.inspect(
+        seen,
+        seen.name,
+        reference,
+        mean,
+        test_error=mean.rmse,
+        psi_limits=LIMITS,
+        error_limits=LIMITS,
+    )
+
+
+def judged(found: Any, judgement: str) -> list[str]:
+    return [name for name, finding in found.findings.items() if finding.judgement == judgement]
 
 
 def test_psi_is_that_of_the_shares() -> None:
@@ -65,12 +88,24 @@ def test_a_number_is_counted_between_its_quantiles() -> None:
     assert bins.count(pd.Series([-5.0, 5000.0, np.nan])).tolist() == [1, *[0] * 8, 1, 1]
 
 
+@pytest.mark.parametrize("kind", ["object", "str", "category"])
+def test_texts_are_counted_whatever_holds_them(kind: str) -> None:
+    values = pd.Series(["a"] * 6 + ["b"] * 3 + [None], dtype="object").astype(kind)
+    bins = drift.make_bins(values, is_category=True)
+    again = drift.Bins.model_validate_json(bins.model_dump_json())
+    for held in ("object", "str", "category"):
+        other = pd.Series(["b", "c", None, "b"], dtype="object").astype(held)
+        assert again.count(other).tolist() == [0, 2, 1, 1]
+    assert again.count(values).tolist() == [6, 3, 0, 1]
+
+
 @pytest.mark.parametrize("rows", [2_000, 10_000, 60_000])
 def test_neighbouring_months_pass_and_other_worlds_fail(rows: int, tmp_path: Path) -> None:
     first = write(tmp_path / "trips_2024-01.parquet", make_month("2024-01", rows))
     second = write(tmp_path / "trips_2024-02.parquet", make_month("2024-02", rows))
     found = inspect(first, second, tmp_path)
-    assert {name: f.judgement for name, f in found.findings.items() if f.judgement != "ok"} == {}
+    assert not judged(found, "warn") + judged(found, "fail")
+    assert found.verdict == "ok"
 
     other = write(tmp_path / "trips_2024-03.parquet", make_month("2024-03", rows, seed=7))
     found = inspect(first, other, tmp_path)
@@ -82,15 +117,33 @@ def test_a_month_may_drift_in_one_thing(tmp_path: Path) -> None:
     first = write(tmp_path / "trips_2024-01.parquet", make_month("2024-01", 2_000))
     table = make_month("2024-02", 2_000, speed=0.5)
     slower = inspect(first, write(tmp_path / "trips_2024-02.parquet", table), tmp_path)
-    assert [n for n, f in slower.findings.items() if f.judgement == "fail"] == ["RMSE"]
+    assert judged(slower, "fail") == ["RMSE"]
 
     table = make_month("2024-02", 2_000)
     index = table.schema.get_field_index("trip_type")
     table = table.set_column(index, "trip_type", pa.nulls(2_000, pa.float64()))
     table = table.drop_columns([data.DROPOFF])
     missing = inspect(first, write(tmp_path / "trips_2024-03.parquet", table), tmp_path)
-    assert [n for n, f in missing.findings.items() if f.judgement == "fail"] == ["trip_type"]
-    assert missing.rmse is None
+    assert judged(missing, "fail") == ["trip_type"]
+    assert missing.error is None
+
+
+def test_what_is_seasonal_raises_no_alarm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(trips: pd.DataFrame) -> Any:
+        return build_features(trips).assign(month=trips[data.PICKUP].dt.month)
+
+    build_features = contract.build_features
+    monkeypatch.setattr(contract, "build_features", build)
+    monkeypatch.setattr(module("kit.modelling.parts"), "build_features", build)
+    first = write(tmp_path / "trips_2024-01.parquet", make_month("2024-01", 2_000))
+    second = write(tmp_path / "trips_2024-02.parquet", make_month("2024-02", 2_000))
+    found = inspect(first, second, tmp_path)
+    assert judged(found, "fail") == ["month"]
+    drifted = found.findings["month"].value
+    monkeypatch.setattr(monitoring, "SEASONAL", ("month",))
+    found = inspect(first, second, tmp_path)
+    assert found.verdict == "ok"
+    assert found.findings["month"].value == drifted > 1
 
 
 @pytest.mark.parametrize("rows", [5, 20, 100])
@@ -115,7 +168,7 @@ def test_rows_without_labels_count_for_drift(tmp_path: Path) -> None:
     partly = write(tmp_path / "trips_2024-02.parquet", table.set_column(index, data.DROPOFF, times))
     found = inspect(first, partly, tmp_path)
     assert found.rows > 1_900
-    assert found.rmse is not None
+    assert found.error is not None
     assert found.findings["pickup"].judgement == "fail"
 
 
@@ -141,29 +194,31 @@ def test_a_drifted_month_is_learnt_once(
     flows.train(months[:2], months[2], PARAMS)
     for path in months:
         (tmp_path / Path(path).name).symlink_to(path)
-    monkeypatch.setenv(f"{settings.PACKAGE.upper()}_DATA_LOCATION", str(tmp_path))
+    monkeypatch.setenv(f"{PACKAGE.upper()}_DATA_LOCATION", str(tmp_path))
     calm = flows.retrain()
     assert calm.monitoring.verdict == "ok"
+    assert calm.monitoring.model_version == 1
     assert calm.training is None
 
     write(tmp_path / "trips_2024-04.parquet", make_month("2024-04", 2_000, seed=7))
     stirred = flows.retrain()
     assert stirred.monitoring.verdict == "fail"
-    report: Any = Artifact.get(tasks.DRIFT_KEY)
+    report: Any = Artifact.get(DRIFT_KEY)
     assert "# 2024-04: fail" in report.data
     assert "| `pickup` |" in report.data
     assert stirred.training
     assert stirred.training.model_version == 2
     assert stirred.scoring
-    assert stirred.scoring.files == [state_dir / "predictions" / "trips_2024-04.parquet"]
+    [scored] = stirred.scoring.months
+    assert scored.path == state_dir / "predictions" / "trips_2024-04.parquet"
     assert stirred.scoring.model_version == (2 if stirred.training.promoted else 1)
-    metadata = pq.read_schema(stirred.scoring.files[0]).metadata
+    metadata = pq.read_schema(scored.path).metadata
     assert metadata[b"model_version"] == str(stirred.scoring.model_version).encode()
     assert metadata[b"scored_at"]
-    table: Any = Artifact.get(tasks.SCORES_KEY)
+    table: Any = Artifact.get(SCORES_KEY)
     [counts] = json.loads(table.data)
     assert (counts["month"], counts["rows"]) == ("trips_2024-04", 2_000)
-    assert counts["scored"] == stirred.scoring.scored == 2_000
+    assert counts["scored"] == scored.scored == 2_000
 
     again = flows.retrain()
     assert again.monitoring.verdict == "fail"

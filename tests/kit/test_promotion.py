@@ -1,136 +1,203 @@
 """Promotion and rollback: what is refused, and the trail that they leave in MLflow."""
 
 import shutil
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
-from .package import data, isolation, registry, settings, training
+from .. import module
+
+contract = module("kit.modelling.contract")
+evaluation = module("kit.modelling.evaluation")
+fitting = module("kit.modelling.fitting")
+flows = module("flows")
+kit_months = module("kit.modelling.months")
+promotions = module("kit.promotions")
+registry = module("kit.registry")
+tracking = module("kit.tracking")
+PROJECT = module("kit.project").PROJECT
 
 
 @pytest.fixture(scope="module")
-def month(months: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cleaned month."""
-    return data.clean_month(Path(months[0]), months[0], tmp_path_factory.mktemp("clean")).path
+def trained(months: list[str], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A small model of one month, measured on the next."""
+    folder = tmp_path_factory.mktemp("trained")
+    train, test = (kit_months.clean_month(Path(path), path, folder) for path in months[:2])
+    params = contract.TrainParams(max_rounds=5)
+    pipeline = fitting.fit_to_checkpoint([train], params, "memory", folder)
+    return evaluation.evaluate(pipeline, [train], test, params)
 
 
 @pytest.fixture(scope="module")
-def filled(month: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def filled(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state folder with three versions: two whole ones, and one that was never measured."""
     folder = tmp_path_factory.mktemp("filled")
-    local: dict[str, Any] = {"state_dir": folder, "MLFLOW_TRACKING_URI": ""}
-    store = registry.Registry(settings.Settings(**local))
-    pipeline = training.fit([month], training.TrainParams(max_rounds=5))
-    example = data.read([month])[0].head(5)
-    kinds = ("params", "tags", "documents", "figures", "datasets")
-    nothing: dict[str, Any] = {kind: {} for kind in kinds}
-    for metrics in ({"test_rmse": 6.0}, {"test_rmse": 5.0}, {}):
-        store.register(store.log(pipeline, example, metrics=metrics, **nothing))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        patch.setenv(f"{module('kit.project').PACKAGE.upper()}_STATE_DIR", str(folder))
+        for metrics in ({"rmse": 6.0}, {"rmse": 5.0}, {}):
+            found = trained.model_copy(update={"metrics": metrics})
+            registry.register(tracking.log_training(found, {}))
     return folder
 
 
 @pytest.fixture
-def store(filled: Path, state_dir: Path) -> registry.Registry:
+def store(filled: Path, state_dir: Path) -> Path:
     """The three versions, in the test's own state folder: a store survives a move."""
-    shutil.copytree(filled, state_dir)
-    return registry.Registry(settings.Settings())
+    return Path(shutil.copytree(filled, state_dir))
 
 
+def promote(version: int, reason: str = "first", by: str = "ada") -> Any:
+    return promotions.promote(version, reason, by)
+
+
+def trail() -> list[Any]:
+    return [(e.previous, e.version, e.by, e.reason) for e in promotions.promotions()]
+
+
+def champion_version() -> int | None:
+    found = registry.champion()
+    return found.version if found else None
+
+
+@pytest.mark.usefixtures("store")
 def test_promotion_and_rollback_leave_a_trail(
-    store: registry.Registry, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOGNAME", "ada")
-    store.promote(1, "first", by="flow run calm-owl")
-    store.promote(2, "better", by="flow run calm-owl")
-    registry.promote(1, "version 2 says nonsense at night")
+    promote(1, "first", by="flow run calm-owl")
+    promote(2, "better", by="flow run calm-owl")
+    promotions.promote_by_hand(1, "version 2 says nonsense at night")
     assert "is version 1 (it was version 2)" in capsys.readouterr().out
-    champion = store.champion()
-    assert champion
-    assert champion.version == 1
+    assert champion_version() == 1
 
-    trail = [(e.previous, e.version, e.by, e.reason) for e in store.promotions()]
-    assert trail == [
+    assert trail() == [
         (None, 1, "flow run calm-owl", "first"),
         (1, 2, "flow run calm-owl", "better"),
         (2, 1, "ada", "version 2 says nonsense at night"),
     ]
-    tags: dict[str, Any] = store.client.get_registered_model(settings.PROJECT).tags
+    client = tracking.connect()
+    tags: dict[str, Any] = client.get_registered_model(PROJECT).tags
     assert len([name for name in tags if name.startswith("promotion.")]) == 3
-    assert store.client.get_model_version(settings.PROJECT, "1").tags["promoted_by"] == "ada"
+    assert client.get_model_version(PROJECT, "1").tags["promoted_by"] == "ada"
 
     # To promote the champion again is no promotion.
-    store.promote(1, "again", by="ada")
-    assert len(store.promotions()) == 3
+    promote(1, "again")
+    assert len(trail()) == 3
 
 
+@pytest.mark.usefixtures("store", "prefect_harness")
+def test_the_flow_promotes_in_a_persons_name() -> None:
+    flows.promote(2, "better", by="ada")
+    flows.promote(1, "no, worse")
+    assert trail()[0] == (None, 2, "ada", "better")
+    previous, version, by, reason = trail()[1]
+    assert (previous, version, reason) == (2, 1, "no, worse")
+    assert by.startswith("flow run ")
+    assert champion_version() == 1
+
+
+@pytest.mark.usefixtures("store")
 def test_a_promotion_that_was_cut_off_is_one_when_tried_again(
-    store: registry.Registry, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(store.client, "set_registered_model_alias", lambda *_: None)
-        store.promote(1, "first", by="ada")
-    store.promote(1, "first", by="ada")
-    assert [entry.version for entry in store.promotions()] == [1]
-    champion = store.champion()
-    assert champion
-    assert champion.version == 1
+        patched.setattr(tracking.connect(), "set_registered_model_alias", lambda *_: None)
+        promote(1)
+    assert champion_version() is None
+    promote(1)
+    assert [entry.version for entry in promotions.promotions()] == [1]
+    assert champion_version() == 1
 
 
-def test_a_month_is_tested_on_once_there_is_a_verdict(store: registry.Registry) -> None:
-    assert store.tested_on("0123") is None
-    store.set_verdict(1, "not the gain that is asked for", "0123")
-    store.set_verdict(2, "beyond noise", "4567")
-    assert store.tested_on("0123") == 1
+@pytest.mark.usefixtures("store")
+def test_the_trail_stays_in_order_when_the_clock_is_set_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Clock(datetime):
+        """The time, and then that of an hour before."""
+
+        behind = timedelta()
+
+        @classmethod
+        def now(cls, _: tzinfo | None = None) -> Any:
+            return datetime.now(UTC) - cls.behind
+
+    monkeypatch.setattr(promotions, "datetime", Clock)
+    promote(1, "first")
+    Clock.behind = timedelta(hours=1)
+    promote(2, "better")
+    promote(1, "no, worse")
+    assert trail() == [
+        (None, 1, "ada", "first"),
+        (1, 2, "ada", "better"),
+        (2, 1, "ada", "no, worse"),
+    ]
+    times = [entry.at for entry in promotions.promotions()]
+    assert times == sorted({*times})
+    tags = tracking.connect().get_model_version(PROJECT, "1").tags
+    assert tags["promoted_at"] == f"{times[-1]:%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
-def test_what_is_not_whole_is_refused(store: registry.Registry, state_dir: Path) -> None:
-    store.promote(1, "first", by="ada")
-    with pytest.raises(ValueError, match=r"^version 9 of \S+: is not there"):
-        store.promote(9, "typo", by="ada")
+@pytest.mark.usefixtures("store")
+def test_a_month_is_tested_on_once_there_is_a_verdict() -> None:
+    assert registry.tested_on("0123") is None
+    registry.set_verdict(1, "not the gain that is asked for", "0123")
+    registry.set_verdict(2, "beyond noise", "4567")
+    assert registry.tested_on("0123") == 1
+
+
+def test_what_is_not_whole_is_refused(store: Path) -> None:
+    promote(1)
+    for version in (9, 0, -1, 2**31, 10**20):
+        with pytest.raises(ValueError, match=rf"^version {version} of {PROJECT}: is not there"):
+            promote(version, "typo")
     with pytest.raises(ValueError, match=r"^version 3 of \S+: has no test_rmse"):
-        store.promote(3, "hope", by="ada")
-    for model in state_dir.rglob("model.skops"):
+        promote(3, "hope")
+    for model in store.rglob("model.skops"):
         model.unlink()
     with pytest.raises(ValueError, match=r"^version 2 of \S+: does not load"):
-        store.promote(2, "hope", by="ada")
-    assert [entry.version for entry in store.promotions()] == [1]
-    champion = store.champion()
-    assert champion
-    assert champion.version == 1
+        promote(2, "hope")
+    assert [entry.version for entry in promotions.promotions()] == [1]
+    assert champion_version() == 1
 
 
-def test_a_model_keeps_the_code_it_was_logged_with(
-    store: registry.Registry, month: Path, state_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(settings.ROOT / "src")  # where Python would find today's code
-    X, _ = data.read([month])
-    with store.load(1) as model:
-        today, distance = model.predict(X), model.features(X)["distance"]
-    # As if features.py had been edited since: the code that was logged is not today's.
-    for file in state_dir.rglob("features.py"):
-        file.write_text(file.read_text().replace("(miles > 0)", "(miles > 2)"))
-    with store.load(1) as model:
-        then = [model.predict(X[:700]), model.predict(X[700:])]
-        found = model.features(X)["distance"].astype("float32")
-        assert found.equals(distance.where(distance > 2))
-    assert type(model) is isolation._Isolated
-    shorter = (X["trip_distance"] <= 2).to_numpy()
-    differs = pd.concat([pd.Series(part) for part in then]).to_numpy() != today
-    assert differs[shorter].mean() > 0.5
-    assert not differs[~shorter].any()
+@pytest.mark.usefixtures("store")
+def test_a_reason_is_no_novel() -> None:
+    longest = promotions.LONGEST_REASON
+    with pytest.raises(ValueError, match=r"^reason: has 1,001 letters; say it in 1,000"):
+        promote(1, "x" * (longest + 1))
+    assert promotions.promotions() == []
+    assert champion_version() is None
+    promote(1, "ä" * longest)
+    assert trail() == [(None, 1, "ada", "ä" * longest)]
 
 
-def test_code_that_no_longer_runs_is_told(
-    store: registry.Registry, month: Path, state_dir: Path
-) -> None:
-    X, _ = data.read([month])
-    for file in state_dir.rglob("features.py"):
-        file.write_text(file.read_text().replace('trips["trip_distance"]', 'trips["km"]'))
-    with store.load(1) as model, pytest.raises(ValueError, match=r"^version 1: .*KeyError: 'km'"):
-        model.predict(X)
-    for file in state_dir.rglob("features.py"):
-        file.unlink()
-    with pytest.raises(ValueError, match=r"^version 2: .*ModuleNotFoundError"), store.load(2):
-        pass
+@pytest.mark.usefixtures("store")
+def test_a_champion_whose_run_was_deleted_is_still_one(trained: Any) -> None:
+    promote(1)
+    champion = registry.the_champion()
+    client = tracking.connect()
+    client.delete_run(champion.run_id)
+    assert registry.the_champion().version == 1
+    X = kit_months.read([trained.test.path])[0][:5]
+    with registry.load(1) as model:
+        assert len(model.predict(X)) == 5
+    promote(2, "another one")
+    promote(1, "back")
+    # As `mlflow gc` leaves it.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client, "get_run", gone)
+        assert registry.the_champion().metrics == {}
+        promote(2, "another one")
+        promote(1, "back")
+    assert champion_version() == 1
+
+
+def gone(run_id: str) -> Any:
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
+
+    raise MlflowException(f"Run with id={run_id} not found", RESOURCE_DOES_NOT_EXIST)

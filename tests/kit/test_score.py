@@ -5,6 +5,7 @@ import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from .. import PACKAGE, module
 from .make_months import make_month
-from .package import data, features, parquet, scoring
+
+contract = module("kit.modelling.contract")
+data = module("data")
+locations = module("kit.locations")
+prediction = module("kit.prediction")
+Classification = module("kit.modelling.classification").Classification
 
 ABOUT = {"model_version": "7"}
 
@@ -22,13 +29,13 @@ ABOUT = {"model_version": "7"}
 class Miles:
     """A model quick enough to see what scoring does around it."""
 
-    def predict(self, X: pd.DataFrame) -> np.ndarray:
-        assert list(X) == data.INPUTS.names
-        assert len(X) <= scoring.ROWS
+    def predict(self, X: pd.DataFrame) -> Any:
+        assert list(X) == contract.INPUTS.names
+        assert len(X) <= prediction.ROWS
         return X["trip_distance"].to_numpy()
 
-    def features(self, X: pd.DataFrame) -> pd.DataFrame:
-        return features.build_features(X)
+    def features(self, X: pd.DataFrame) -> Any:
+        return contract.build_features(X)
 
 
 def spoiled(table: pa.Table) -> pa.Table:
@@ -42,19 +49,19 @@ def spoiled(table: pa.Table) -> pa.Table:
 
 
 def test_every_row_is_scored_or_kept_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring, "ROWS", 100)
+    monkeypatch.setattr(prediction, "ROWS", 100)
     table = spoiled(make_month("2024-01", 250))
     raw = tmp_path / "trips_2024-01.parquet"
     # A month to predict has no dropoffs yet.
     pq.write_table(table.drop_columns([data.DROPOFF]), raw)
-    scores = scoring.score_month(raw, raw.name, Miles(), tmp_path / "out", ABOUT)
+    scores = prediction.score_month(raw, raw.name, Miles(), tmp_path / "out", ABOUT)
     assert (scores.rows, scores.scored) == (250, 248)
-    assert scores.rejected == {"value missing": 1, "outside the month": 1}
+    assert scores.rejected == {"PULocationID is missing": 1, "outside the month": 1}
 
     scored = pq.read_table(scores.path)
     rejected = pq.read_table(scores.path.with_suffix(".rejected.parquet"))
     assert rejected["row"].to_pylist() == [3, 5]
-    assert rejected["reason"].to_pylist() == ["value missing", "outside the month"]
+    assert rejected["reason"].to_pylist() == ["PULocationID is missing", "outside the month"]
     assert scored["row"].to_pylist() == [row for row in range(250) if row not in {3, 5}]
     raw_rows = table.take(scored["row"])
     assert scored["prediction"].equals(raw_rows["trip_distance"])
@@ -62,26 +69,50 @@ def test_every_row_is_scored_or_kept_aside(tmp_path: Path, monkeypatch: pytest.M
     assert scored.schema.metadata[b"model_version"] == b"7"
 
 
+def test_classes_are_written_with_their_probabilities(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Chances:
+        def predict(self, X: pd.DataFrame) -> Any:
+            late = (X["trip_distance"] > 2).to_numpy(float)
+            return np.column_stack([1 - late, late])
+
+    monkeypatch.setattr(prediction, "PROBLEM", Classification(classes=("on time", "late")))
+    raw = tmp_path / "trips_2024-01.parquet"
+    table = make_month("2024-01", 50)
+    pq.write_table(table, raw)
+    scores = prediction.score_month(raw, raw.name, Chances(), tmp_path, ABOUT | {"name": "x"})
+    scored = pq.read_table(scores.path)
+    names = ["prediction", "probability_on time", "probability_late"]
+    assert scored.column_names[-3:] == names
+    far = pc.greater(table["trip_distance"], 2)
+    assert scored["prediction"].to_pylist() == [["on time", "late"][x] for x in far.to_pylist()]
+    assert scored["probability_late"].equals(pc.cast(far, pa.float64()))
+
+
 def test_a_month_that_cannot_be_scored_leaves_nothing(tmp_path: Path) -> None:
     raw = tmp_path / "trips_2024-01.parquet"
     pq.write_table(make_month("2024-01", 50).drop_columns(["DOLocationID"]), raw)
-    with pytest.raises(parquet.DataError, match="column 'DOLocationID' is there 0 times"):
-        scoring.score_month(raw, raw.name, Miles(), tmp_path / "out", ABOUT)
+    with pytest.raises(locations.DataError, match="column 'DOLocationID' is missing"):
+        prediction.score_month(raw, raw.name, Miles(), tmp_path / "out", ABOUT)
     assert not list(tmp_path.glob("out/*"))
 
 
 def test_months_of_one_name_are_refused() -> None:
-    scoring.check_names(["2024/trips.parquet", "2024/taxis.parquet"])
-    with pytest.raises(parquet.DataError, match=r"^trips\.parquet: 2 of the months are called so"):
-        scoring.check_names(["2023/trips.parquet", "2024/trips.parquet"])
+    prediction.check_names(["2024/trips.parquet", "2024/taxis.parquet"])
+    with pytest.raises(locations.DataError, match=r"^trips\.parquet: 2 of the months are called"):
+        prediction.check_names(["2023/trips.parquet", "2024/trips.parquet"])
+    # The file of the rows that are kept aside, and that of a month with such a name.
+    with pytest.raises(locations.DataError, match=r"^trips\.parquet: 2 of the months are called"):
+        prediction.check_names(["trips.parquet", "trips.rejected.parquet"])
 
 
 ENDLESS = """
 import sys
 from pathlib import Path
-from PACKAGE import scoring
+from PACKAGE.kit import prediction
 
-scoring.ROWS = 10
+prediction.ROWS = 10
 
 class Slow:
     def predict(self, X):
@@ -91,16 +122,15 @@ class Slow:
         return X["trip_distance"]
 
 raw, out = map(Path, sys.argv[1:])
-scoring.score_month(raw, raw.name, Slow(), out, {})
+prediction.score_month(raw, raw.name, Slow(), out, {})
 """
 
 
 def test_killed_half_way_it_leaves_what_was_there(tmp_path: Path) -> None:
     raw, out = tmp_path / "trips_2024-01.parquet", tmp_path / "out"
     pq.write_table(make_month("2024-01", 100), raw)
-    before = scoring.score_month(raw, raw.name, Miles(), out, ABOUT)
-    script = ENDLESS.replace("PACKAGE", str(scoring.__package__))
-    command = [sys.executable, "-c", script, str(raw), str(out)]
+    before = prediction.score_month(raw, raw.name, Miles(), out, ABOUT)
+    command = [sys.executable, "-c", ENDLESS.replace("PACKAGE", PACKAGE), str(raw), str(out)]
     with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as process:
         assert process.stdin
         assert process.stdout

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from .package import parquet, settings, sources
+from .. import module
+
+locations = module("kit.locations")
+settings = module("settings")
+sources = module("kit.sources")
 
 
 @pytest.fixture
@@ -27,15 +31,70 @@ def test_the_newest_month_is_the_test_month(months: list[str]) -> None:
     assert sources.choose_months(None, None, folder) == (months[:2], months[2])
     assert sources.choose_months(None, months[1], folder) == (months[:1], months[1])
     assert sources.choose_months(months[:1], months[1], "nowhere") == (months[:1], months[1])
+    with pytest.raises(locations.DataError, match=r"no month before .*2024-01.* to train on"):
+        sources.choose_months(None, months[0], folder)
 
 
-def test_a_data_location_without_months_is_told(tmp_path: Path) -> None:
-    with pytest.raises(parquet.DataError, match="no parquet files"):
+def test_a_data_location_without_months_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(locations.DataError, match="no parquet files"):
+        sources.choose_months(None, None, str(tmp_path))
+    (tmp_path / "trips_2024-01.csv").touch()
+    with pytest.raises(locations.DataError, match=r"no parquet files, but 1 \.csv"):
         sources.choose_months(None, None, str(tmp_path))
     (tmp_path / "trips.parquet").touch()
     (tmp_path / "trips_2024-13.parquet").touch()
-    with pytest.raises(parquet.DataError, match="no month in its name"):
+    with pytest.raises(locations.DataError, match="no month in its name"):
         sources.choose_months(None, None, str(tmp_path))
+
+
+def test_hidden_files_are_no_months(tmp_path: Path) -> None:
+    for name in ("trips_2024-01.parquet", "trips_2024-02.parquet"):
+        (tmp_path / name).touch()
+        # What macOS leaves next to a copy, and a file on its way.
+        (tmp_path / f"._{name}").touch()
+    (tmp_path / ".trips_2024-03.parquet").touch()
+    found = sources.list_months(str(tmp_path))
+    assert [Path(path).name for path in found] == ["trips_2024-01.parquet", "trips_2024-02.parquet"]
+
+
+def test_a_newest_month_in_several_files_is_refused(tmp_path: Path) -> None:
+    names = ["taxis_2024-02.parquet", "trips_2024-02.parquet"]
+    for name in ("trips_2024-01.parquet", *names):
+        (tmp_path / name).touch()
+    message = rf"2 files are of 2024-02, the newest month \({', '.join(names)}\); put them into one"
+    for choose in (sources.newest_month, partial(sources.choose_months, None, None)):
+        with pytest.raises(locations.DataError, match=message):
+            choose(str(tmp_path))
+    # A month that was given is taken; of older ones `check_months` says that they overlap.
+    test = str(tmp_path / "trips_2024-02.parquet")
+    assert sources.choose_months(None, test, str(tmp_path))[1] == test
+
+
+@pytest.mark.parametrize(
+    ("name", "month"),
+    [
+        ("trips_2024-01", "2024-01"),
+        ("trips_2024_01", "2024-01"),
+        ("202401", "2024-01"),
+        ("trips-202401-v2", "2024-01"),
+        ("trips_20240131", "2024-01"),
+        ("trips_2024-01-31", "2024-01"),
+        ("trips_1999-12", "1999-12"),
+        ("trips_202413", None),
+        ("trips_2024-00", None),
+        ("trips_2024", None),
+        ("trips_20240145", None),
+        ("trips_1202401", None),
+        ("trips_1824-01", None),
+    ],
+)
+def test_a_month_is_found_in_a_name(name: str, month: str | None) -> None:
+    for location in (f"data/{name}.parquet", f"postgresql://host/trips?table={name}"):
+        if month:
+            assert sources.month_in_name(location) == month
+        else:
+            with pytest.raises(locations.DataError, match="no month in its name"):
+                sources.month_in_name(location)
 
 
 def test_months_are_listed_and_fetched_over_http(
@@ -45,16 +104,16 @@ def test_months_are_listed_and_fetched_over_http(
     assert [uri.rsplit("/", 1)[-1] for uri in found] == [Path(path).name for path in months]
     copy = sources.fetch(found[0], tmp_path)
     assert copy.read_bytes() == Path(months[0]).read_bytes()
-    with pytest.raises(parquet.DataError, match="no such file"):
+    with pytest.raises(locations.DataError, match="no such file"):
         sources.fetch(f"{server}/trips_1999-01.parquet", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [copy.name]
 
 
-def test_what_a_protocol_needs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(parquet.DataError, match="s3fs"):
+def test_what_a_protocol_needs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(locations.DataError, match="s3fs"):
         sources.list_months("s3://bucket/months")
     monkeypatch.setitem(sys.modules, "adbc_driver_postgresql", None)
-    with pytest.raises(parquet.DataError, match="uv sync --group postgres"):
+    with pytest.raises(locations.DataError, match="uv sync --group postgres"):
         sources.fetch("postgresql://me@nowhere/trips?table=trips_2024_01", tmp_path)
 
 
@@ -68,9 +127,31 @@ def test_what_a_protocol_needs_is_told(tmp_path: Path, monkeypatch: pytest.Monke
     ],
 )
 def test_every_month_has_a_name(location: str, name: str) -> None:
-    assert parquet.file_name(location) == name
+    assert locations.file_name(location) == locations.name_in(location) == name
     if "2024" in name:
         assert sources.month_in_name(location) == "2024-01"
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        *("../../trips_2024_01", "/etc/trips_2024_01", "..%2Ftrips_2024_01", "a\\trips_2024_01"),
+        *("%2E%2E/trips_2024_01", "trips_2024_01%0A", "trips%00_2024_01", ".trips_2024_01"),
+        *("Fahrten: 2024_01 *", "trips_2024_01" + 100 * "é", "..", "con|2024_01"),
+    ],
+)
+def test_a_table_makes_a_name_that_stays_in_its_folder(table: str, tmp_path: Path) -> None:
+    location = f"postgresql://host/trips?table={table}"
+    name = locations.file_name(location)
+    assert (tmp_path / name).resolve().parent == tmp_path.resolve()
+    assert len(name.encode()) < 200
+    assert name.endswith("parquet")
+    assert name.isprintable()
+    assert not {*name} & {*'/\\:*?"<>|'}
+    assert not name.startswith(".")
+    (tmp_path / name).touch()
+    others = {locations.file_name(f"{location}{more}") for more in ("", "/", "\\", "_")}
+    assert len(others) == 4, "names of their own"
 
 
 @pytest.mark.parametrize(
@@ -78,18 +159,24 @@ def test_every_month_has_a_name(location: str, name: str) -> None:
     [
         "postgresql://me:hunter2@host/trips?table=trips_2024_01",  # pragma: allowlist secret
         "postgresql://host/trips?table=trips_2024_01&user=me&password=hunter2",
+        "postgresql://host/trips?table=trips_2024_01&sslpassword=hunter2",
         "https://me:hunter2@host/trips_2024-01.parquet",  # pragma: allowlist secret
         "https://hunter2@host/trips_2024-01.parquet",
+        "https://host/trips_2024-01.parquet?token=hunter2",
+        "https://host/trips_2024-01.parquet?v=1&Access_Token=hunter2",
+        "https://host/trips_2024-01.parquet?private_token=hunter2",
+        "s3://key:hunter2@bucket/trips_2024-01.parquet",  # pragma: allowlist secret
     ],
 )
 def test_a_location_holds_no_password(location: str, tmp_path: Path) -> None:
     uses: list[Callable[[], object]] = [
         lambda: sources.choose_months([location], None, "data"),
+        lambda: sources.choose_months(None, location, "data"),
         lambda: sources.list_months(location),
         lambda: sources.fetch(location, tmp_path),
     ]
     for use in uses:
-        with pytest.raises(parquet.DataError, match="holds a password") as caught:
+        with pytest.raises(locations.DataError, match="holds a password or a token") as caught:
             use()
         assert "hunter2" not in str(caught.value)
     for name in ("data_location", "MLFLOW_TRACKING_URI"):
@@ -98,8 +185,13 @@ def test_a_location_holds_no_password(location: str, tmp_path: Path) -> None:
         assert "hunter2" not in str(refused.value)
 
 
-def test_a_setting_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    name = f"{settings.PACKAGE.upper()}_MEMORY_ROWS"
-    monkeypatch.setenv(name, "lots")
-    with pytest.raises(ValueError, match=rf"^{name}: Input should be a valid integer[^\n]*$"):
-        settings.Settings()
+@pytest.mark.parametrize(
+    "location",
+    [
+        *("data/me:hunter2@2024-01.parquet", "postgresql://me@host/trips?table=tokens_2024_01"),
+        *("s3://bucket/trips_2024-01.parquet?versionId=1", "https://host/token/trips_2024-01"),
+        "https://host/trips_2024-01.parquet?X-Amz-Signature=of-a-presigned-address",
+    ],
+)
+def test_a_location_without_a_password_is_taken(location: str) -> None:
+    assert locations.refuse_password(location) == location

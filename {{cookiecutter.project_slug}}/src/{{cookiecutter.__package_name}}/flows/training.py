@@ -81,10 +81,10 @@ def make_champion(version: int, reason: str) -> None:
 @task(**NETWORK_TASK)
 def publish(evaluation: Evaluation, verdict: Verdict, version: int, run_id: str) -> None:
     """Publish the report as a Prefect artifact, with a link to the MLflow run."""
-    from ..kit import registry, reports, tracking
+    from ..kit import registry, reports, runs
 
     registry.set_verdict(version, verdict.reason, evaluation.test.digest)
-    url = tracking.run_url(run_id)
+    url = runs.run_url(run_id)
     run = f"[{run_id}]({url})" if url else f"`{run_id}`"
     report = reports.training_report(evaluation, verdict, version, run)
     create_markdown_artifact(report, key=REPORT_KEY, description=verdict.reason)

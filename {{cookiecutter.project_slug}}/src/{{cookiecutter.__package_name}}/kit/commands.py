@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx
 from cyclopts import App, CycloptsError
-from pydantic import ValidationError
 
 # Prefect's modules that log a failure, once for the task and three times for the flow.
 ENGINES = ("task_engine", "flow_engine")
@@ -21,7 +20,7 @@ def run(app: App) -> None:
         _check_parameters(command, given.arguments)
         command(*given.args, **given.kwargs)
     except CycloptsError as error:
-        sys.exit(f"error: {_option_error(error)}; --help shows the options")
+        sys.exit(f"error: {_on_one_line(str(error))}; --help shows the options")
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     except Exception as error:
@@ -67,13 +66,6 @@ def _advice(error: Exception) -> str:
     raise error
 
 
-def _option_error(error: CycloptsError) -> str:
-    if isinstance(error.__cause__, ValidationError):
-        # In pydantic's words alone: the value may hold a password.
-        return "; ".join(fault["msg"] for fault in error.__cause__.errors())
-    return _on_one_line(str(error))
-
-
 def _cause(error: BaseException) -> str:
     while error.__cause__:
         error = error.__cause__
@@ -82,7 +74,7 @@ def _cause(error: BaseException) -> str:
 
 def _on_one_line(message: str) -> str:
     """Return what cyclopts or pydantic says, without pydantic's title, types and address."""
-    # Our own checks say all; what is before it repeats the value, with a password in it.
+    # What a check of our own says stands alone: before it is the value, which may be a password.
     message = message.rpartition("Value error, ")[2]
     message = re.sub(r"\d+ validation errors? for \S+| \[type=.*|For further .*", "", message)
     parts = (line.strip(" .") for line in message.splitlines())

@@ -1,7 +1,7 @@
 """The challenger against the champion, on the same rows."""
 
 from ..settings import Settings
-from . import registry, tracking
+from . import registry, runs
 from .modelling import months
 from .modelling.contract import PROBLEM
 from .modelling.evaluation import compare, read_predictions
@@ -21,7 +21,7 @@ def compare_with_champion(evaluation: Evaluation) -> Verdict:
         rival = model.predict(months.read([test.path])[0])
     name = f"version {champion.version} (champion)"
     verdict = compare(actual, predicted, rival, name, min_gain)
-    if test.digest in tracking.learnt_from(champion.run_id):
+    if test.digest in runs.learnt_from(champion.run_id):
         note = f"{verdict.reason}; {name} learnt from this month, so its error is too low here"
         return verdict.model_copy(update={"reason": note})
     return verdict

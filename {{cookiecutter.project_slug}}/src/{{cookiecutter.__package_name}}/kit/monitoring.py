@@ -25,8 +25,9 @@ from .modelling.months import usable_rows
 from .modelling.parquet import RawMonth
 from .modelling.parts import sample_features
 from .records import Champion, Finding, Inspection
+from .runs import document
 from .saved_model import Model
-from .tracking import REFERENCE, document
+from .tracking import REFERENCE
 
 # Rows in memory at a time.
 ROWS = 100_000

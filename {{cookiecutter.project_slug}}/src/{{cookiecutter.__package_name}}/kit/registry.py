@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from . import saved_model
 from .project import PROJECT
 from .records import Champion
+from .runs import find_run
 from .tracking import connect
 
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -87,11 +88,5 @@ def tested_on(digest: str) -> int | None:
 
 def metrics_of(run_id: str) -> dict[str, float]:
     """Return the metrics of an MLflow run; none if somebody deleted it."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return dict(connect().get_run(run_id).data.metrics)
-    except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            return {}  # the model is still there
-        raise
+    run = find_run(run_id)
+    return dict(run.data.metrics) if run else {}

@@ -80,14 +80,12 @@ def fetch(location: str, folder: Path) -> Path:
     if "://" not in location:
         return Path(location)
     copy = folder / f"{text_digest(location)}-{file_name(location)}"
-    if location.startswith(DATABASE):
-        database = _database(location)
-        with _reaching(location), replacing(copy) as temporary:
-            database.copy(location, temporary)
-        return copy
-    filesystem, path = _filesystem(location)
     with _reaching(location), replacing(copy) as temporary:
-        filesystem.get_file(path, str(temporary))
+        if location.startswith(DATABASE):
+            _database(location).copy(location, temporary)
+        else:
+            filesystem, path = _filesystem(location)
+            filesystem.get_file(path, str(temporary))
     return copy
 
 
@@ -123,20 +121,16 @@ def _database(location: str) -> Any:
 @contextmanager
 def _reaching(location: str) -> Iterator[None]:
     """Name the location in what goes wrong on the way to it."""
-    from aiohttp import ClientError
-
     try:
         yield
-    except FileNotFoundError:
-        raise DataError(f"{location}: no such file; check the path or the data location") from None
-    except (ClientError, OSError) as error:
-        reason = str(error) or "no answer in time"
-        raise OSError(f"{location}: cannot be read ({reason}); try again later") from error
     except DataError:
         raise
+    except FileNotFoundError:
+        raise DataError(f"{location}: no such file; check the path or the data location") from None
     except Exception as error:  # each store has errors of its own, such as a missing login
-        problem = f"{location}: cannot be read ({type(error).__name__}: {error})"
-        raise OSError(f"{problem}; check its address and login") from error
+        reason = str(error) or "no answer in time"
+        advice = "try again later, or check its address and your login"
+        raise OSError(f"{location}: cannot be read ({reason}); {advice}") from error
 
 
 def _filesystem(location: str) -> tuple[Any, str]:

@@ -116,39 +116,3 @@ def _log_datasets(client: "MlflowClient", run_id: str, datasets: Mapping[str, li
         for month in months
     ]
     client.log_inputs(run_id, inputs)
-
-
-def learnt_from(run_id: str) -> set[str]:
-    """Return the digests of the months that an MLflow run was trained on."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        found = connect().get_run(run_id).inputs
-    except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            return set()  # somebody deleted the run
-        raise
-    return {
-        item.dataset.digest
-        for item in (found.dataset_inputs if found else [])
-        if any(tag.value == "train" for tag in item.tags)
-    }
-
-
-def document(run_id: str, name: str) -> dict[str, Any]:
-    """Return a JSON document that was logged to an MLflow run."""
-    import mlflow
-
-    if name not in {file.path for file in connect().list_artifacts(run_id)}:
-        raise ValueError(f"MLflow run {run_id}: holds no {name}; train again")
-    return dict(mlflow.artifacts.load_dict(f"runs:/{run_id}/{name}"))
-
-
-def run_url(run_id: str) -> str | None:
-    """Return the address of an MLflow run's page, or None without an MLflow server."""
-    client = connect()
-    uri = str(client.tracking_uri)
-    if not uri.startswith("http"):
-        return None
-    experiment = client.get_run(run_id).info.experiment_id
-    return f"{uri.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"

@@ -1,11 +1,16 @@
 """Categories of features: texts or whole numbers, and the places of those that were learnt."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+Floats = NDArray[np.float64]
+Features = NDArray[np.float32]
+# What encodes a batch, whose first row has this number among all.
+Encode = Callable[[pd.DataFrame, int], Features]
 # Categories that were learnt: sorted, integers or texts.
 Levels = Any
 NO_LEVELS: Levels = np.array([], np.int64)

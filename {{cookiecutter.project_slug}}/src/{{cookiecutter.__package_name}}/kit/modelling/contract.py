@@ -65,15 +65,15 @@ def _check_names() -> None:
 def _check_columns() -> None:
     """Check that each column has one role."""
     names, time = data.SCHEMA.names, data.TIME
+    twice = len({*names}) < len(names)
     unknown = [c for c in (time, *data.LABELS, *data.REQUIRED, *data.RANGES) if c not in names]
+    no_time = time in names and data.SCHEMA.field(time).type != pa.timestamp("us")
     leaks = data.TARGET in names and data.TARGET not in data.LABELS
     texts = [c for c in data.RANGES if c in names and pa.types.is_string(data.SCHEMA.field(c).type)]
     faults = {
-        f"SCHEMA names a column twice ({', '.join(names)}); name each once": len({*names})
-        < len(names),
+        f"SCHEMA names a column twice ({', '.join(names)}); name each once": twice,
         f"'{', '.join(unknown)}' is not in SCHEMA; add it there, or take it out": bool(unknown),
-        f"TIME ('{time}') is not timestamp(\"us\") in SCHEMA; make it one": time in names
-        and data.SCHEMA.field(time).type != pa.timestamp("us"),
+        f"TIME ('{time}') is not timestamp(\"us\") in SCHEMA; make it one": no_time,
         f"TIME ('{time}') is in LABELS; a month to predict needs it": time in data.LABELS,
         f"TIME ('{time}') is not in REQUIRED; add it there": time not in data.REQUIRED,
         f"TARGET ('{data.TARGET}') is an input in SCHEMA; add it to LABELS": leaks,
@@ -87,9 +87,9 @@ def _check_columns() -> None:
 _check_names()
 _check_columns()
 
-TIME, TARGET, NOUN = data.TIME, data.TARGET, data.NOUN
+TIME, TARGET = data.TIME, data.TARGET
 SCHEMA, LABELS, REQUIRED = data.SCHEMA, data.LABELS, data.REQUIRED
-MAX_DROPPED_SHARE = data.MAX_DROPPED_SHARE
+NOUN, MAX_DROPPED_SHARE = data.NOUN, data.MAX_DROPPED_SHARE
 # The raw columns that the model may use.
 INPUTS = pa.schema([field for field in SCHEMA if field.name not in LABELS])
 GROUPS, PER, build_features = features.GROUPS, features.PER, features.build_features
@@ -119,14 +119,13 @@ def input_faults(rows: pd.DataFrame, period: str | None = None) -> dict[str, pd.
 def clean(rows: pd.DataFrame, period: str) -> tuple[pd.DataFrame, dict[str, int]]:
     """Clean rows as data.py says: those to keep, with the target; and how many went, by reason."""
     rows = rows.reset_index(drop=True)
-    inputs, found = input_faults(rows, period), _call(data, "clean", rows)
+    inputs, found = input_faults(rows, period), _call_clean(rows)
     kinds = [type(part) for part in found] if isinstance(found, tuple) else []
     if kinds != [pd.DataFrame, dict] or any(len(bad) != len(rows) for bad in found[1].values()):
         raise ContractError("data.py: clean has to return (rows, {reason: bad rows})")
     cleaned, faults = found
     if not cleaned.index.equals(rows.index) or TARGET not in cleaned:
-        problem = "clean has to return all rows, in their order"
-        raise ContractError(f"data.py: {problem}, with the target '{TARGET}'")
+        raise ContractError(f"data.py: clean has to return all rows in order, with '{TARGET}'")
     target, unknown = PROBLEM.encode(cleaned[TARGET])
     faults = inputs | faults | {f"{TARGET} is {PROBLEM.unknown}": unknown}
     return drop(cleaned.assign(**{TARGET: target}), faults)
@@ -139,14 +138,13 @@ def drop(rows: pd.DataFrame, faults: dict[str, pd.Series]) -> tuple[pd.DataFrame
     return rows[first < 0], dict(zip(faults, map(int, dropped), strict=True))
 
 
-def _call(module: ModuleType, name: str, *rows: pd.DataFrame) -> Any:
+def _call_clean(rows: pd.DataFrame) -> Any:
     """Call the user's function; DataError if it fails, with its own words and line."""
     try:
-        return getattr(module, name)(*rows)
+        return data.clean(rows)
     except Exception as error:
-        package = Path(str(module.__file__)).parent  # not pandas, which the error comes from
-        frames = traceback.extract_tb(error.__traceback__)
-        line = [frame for frame in frames if Path(frame.filename).is_relative_to(package)][-1]
-        where = f"{Path(line.filename).name}:{line.lineno}: {type(error).__name__}"
-        reason = " ".join(str(error).split())
-        raise DataError(f"{_file(module)}: {name} failed at {where}: {reason}") from error
+        package = str(Path(str(data.__file__)).parent)  # not pandas, which the error comes from
+        own = [f for f in traceback.extract_tb(error.__traceback__) if package in f.filename][-1]
+        where = f"{Path(own.filename).name}:{own.lineno}"
+        words = " ".join(f"{type(error).__name__}: {error}".split())
+        raise DataError(f"data.py: clean failed at {where}: {words}") from error

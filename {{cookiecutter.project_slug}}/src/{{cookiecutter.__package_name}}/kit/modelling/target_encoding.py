@@ -1,6 +1,9 @@
-"""Learnt means of categories, out of fold: a target encoder made of sums, so that it streams."""
+"""Learnt means of categories, out of fold: a target encoder made of sums, so that it streams.
 
-from collections.abc import Callable, Sequence
+One class, and so the longest file of the kit: all of its methods share what they sum.
+"""
+
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -8,12 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from .categories import NO_LEVELS, codes_of, grow, read_categories, read_number
-
-Floats = NDArray[np.float64]
-Features = NDArray[np.float32]
-# What encodes a batch, whose first row has this number among all.
-Encode = Callable[[pd.DataFrame, int], Features]
+from . import categories
+from .categories import Encode, Features, Floats
 
 
 class GroupMeans(TransformerMixin, BaseEstimator):
@@ -54,7 +53,11 @@ class GroupMeans(TransformerMixin, BaseEstimator):
     def transform(self, X: pd.DataFrame) -> Features:
         """Give rows the means that were learnt, in the order of `get_feature_names_out`."""
         return self._append(
-            X, [self.means_[name][:, codes_of(X, name, self.levels_[name])] for name in self.groups]
+            X,
+            [
+                self.means_[name][:, categories.codes_of(X, name, self.levels_[name])]
+                for name in self.groups
+            ],
         )
 
     def get_feature_names_out(self, _: Any = None) -> list[str]:
@@ -75,11 +78,13 @@ class GroupMeans(TransformerMixin, BaseEstimator):
         fold = self._fold(first_row, len(X))
         values = self._values(X, np.asarray(y, dtype=float))
         for name in self.groups:
-            levels = self.levels_.get(name, NO_LEVELS)
+            levels = self.levels_.get(name, categories.NO_LEVELS)
             sums = self.sums_.get(name, np.zeros((len(values), self.folds, 1)))
-            levels, sums = grow(name, levels, sums, read_categories(X, name)[1])
+            levels, sums = categories.grow(
+                name, levels, sums, categories.read_categories(X, name)[1]
+            )
             self.levels_[name], self.sums_[name] = levels, sums
-            cells = fold * sums.shape[2] + codes_of(X, name, self.levels_[name])
+            cells = fold * sums.shape[2] + categories.codes_of(X, name, self.levels_[name])
             for i, value in enumerate(values):
                 sums[i] += np.bincount(cells, value, sums[i].size).reshape(sums[i].shape)
         self.numbers_ = [str(name) for name in X.columns if name not in self.groups]
@@ -89,7 +94,7 @@ class GroupMeans(TransformerMixin, BaseEstimator):
         """Learn what another one learnt from other batches."""
         for name, sums in other.sums_.items():
             learnt = other.levels_[name]
-            levels, own = grow(name, self.levels_[name], self.sums_[name], learnt)
+            levels, own = categories.grow(name, self.levels_[name], self.sums_[name], learnt)
             own[..., np.append(0, np.searchsorted(levels, learnt) + 1)] += sums
             self.levels_[name], self.sums_[name] = levels, own
         self.numbers_ = other.numbers_
@@ -108,7 +113,11 @@ class GroupMeans(TransformerMixin, BaseEstimator):
         def encode(X: pd.DataFrame, first_row: int) -> Features:
             fold = self._fold(first_row, len(X))
             return self._append(
-                X, [others[name][:, fold, codes_of(X, name, self.levels_[name])] for name in others]
+                X,
+                [
+                    others[name][:, fold, categories.codes_of(X, name, self.levels_[name])]
+                    for name in others
+                ],
             )
 
         return encode
@@ -148,7 +157,7 @@ class GroupMeans(TransformerMixin, BaseEstimator):
         return np.stack(means).astype(np.float32)
 
     def _append(self, X: pd.DataFrame, encoded: list[Features]) -> Features:
-        columns = [read_number(X, name) for name in self.numbers_]
+        columns = [categories.read_number(X, name) for name in self.numbers_]
         columns += [column for means in encoded for column in means]
         # Row by row in memory, as XGBoost reads it.
         appended = np.empty((len(X), len(columns)), np.float32)

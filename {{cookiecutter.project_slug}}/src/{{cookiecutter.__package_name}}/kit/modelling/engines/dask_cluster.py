@@ -14,8 +14,9 @@ from distributed import Client, LocalCluster, as_completed, wait
 from xgboost import dask as dxgb
 
 from ...files import CODE
+from ..categories import Encode, Features
 from ..parts import Part
-from ..target_encoding import Encode, Features, GroupMeans
+from ..target_encoding import GroupMeans
 from . import streaming
 from .streaming import Span
 

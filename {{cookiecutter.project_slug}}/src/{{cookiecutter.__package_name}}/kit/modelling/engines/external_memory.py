@@ -12,8 +12,9 @@ import numpy as np
 import xgboost as xgb
 
 from ...progress import rounds_bar
+from ..categories import Encode, Features
 from ..parts import Part
-from ..target_encoding import Encode, Features, GroupMeans
+from ..target_encoding import GroupMeans
 from . import streaming
 from .streaming import Span
 

@@ -1,0 +1,46 @@
+"""What MLflow's runs say: their metrics, data and documents, and where to look at them."""
+
+from typing import TYPE_CHECKING, Any
+
+from .tracking import connect
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+
+def find_run(run_id: str) -> "Run | None":
+    """Return an MLflow run, or None if somebody deleted it."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return connect().get_run(run_id)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
+
+
+def learnt_from(run_id: str) -> set[str]:
+    """Return the digests of the months that an MLflow run was trained on."""
+    run = find_run(run_id)
+    inputs = run.inputs.dataset_inputs if run and run.inputs else []
+    return {i.dataset.digest for i in inputs if any(tag.value == "train" for tag in i.tags)}
+
+
+def document(run_id: str, name: str) -> dict[str, Any]:
+    """Return a JSON document that was logged to an MLflow run."""
+    import mlflow
+
+    if name not in {file.path for file in connect().list_artifacts(run_id)}:
+        raise ValueError(f"MLflow run {run_id}: holds no {name}; train again")
+    return dict(mlflow.artifacts.load_dict(f"runs:/{run_id}/{name}"))
+
+
+def run_url(run_id: str) -> str | None:
+    """Return the address of an MLflow run's page, or None without an MLflow server."""
+    client = connect()
+    uri = str(client.tracking_uri)
+    if not uri.startswith("http"):
+        return None
+    experiment = client.get_run(run_id).info.experiment_id
+    return f"{uri.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
