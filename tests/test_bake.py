@@ -76,7 +76,7 @@ def test_sources_are_at_home_in_their_rooms(bake: Bake) -> None:
         }
         for library in ("prefect", "mlflow")
     }
-    rooms = {"artifacts", "promotions", "registry", "saved_model", "tracking"}
+    rooms = {"artifacts", "promotions", "registry", "runs", "saved_model", "tracking"}
     assert importing["mlflow"] == {f"kit/{room}.py" for room in rooms}
     flows = {"monitoring", "promotion", "scoring", "training", "tuning"}
     flow_files = {f"flows/{name}.py" for name in flows}

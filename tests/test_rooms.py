@@ -21,7 +21,7 @@ FILES = {
         f"{ENGINES}/{name}.py" for name in ("dask_cluster", "external_memory", "streaming")
     ),
     "PostgreSQL": ("kit/postgres.py",),
-    "predictions over HTTP": ("kit/serving.py",),
+    "predictions over HTTP": ("kit/serving/",),
     "the search for params": ("flows/tuning.py", "kit/tuning.py"),
     "upgrades": ("kit/upgrade.py", ".github/workflows/upgrade.yml"),
     "`poe up`": ("kit/platform.py",),
@@ -100,6 +100,7 @@ def test_the_readme_says_the_same() -> None:
 
 
 def test_each_room_alone(fresh: BakedProject) -> None:
+    fresh.run("uv", "sync", "--quiet")
     for room in FILES:
         fresh.run("git", "checkout", "--quiet", ".")
         take_out(fresh, room)

@@ -1,8 +1,10 @@
 """The workflows of both houses: pinned, safe, and made of commands that other tests run."""
 
 import re
+import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,10 @@ RENDERED = TEMPLATE / "{{cookiecutter.project_slug}}"
 WORKFLOWS = sorted(
     path for house in (TEMPLATE, RENDERED) for path in (house / ".github/workflows").glob("*.yml")
 )
+
+DATE = re.compile(r'^(?:# )?exclude-newer = "([\d-]+)"$', re.MULTILINE)
+# Programs in benchmarks/ that need nothing installed.
+NO_DATE = sum("exclude-newer" not in p.read_text() for p in (TEMPLATE / "benchmarks").glob("*.py"))
 
 
 def test_zizmor_finds_nothing() -> None:
@@ -42,9 +48,33 @@ def test_the_projects_commands_are_those_that_the_tests_run() -> None:
         assert ", ".join(f'"{word}"' for word in command.split()) in ran
 
 
+def test_one_command_moves_the_dates_and_takes_a_bound_away(template: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(template, tmp_path / "copy")
+    command = [sys.executable, ".github/bump.py", "--until", "2031-01-02"]
+    bump = partial(subprocess.run, cwd=copy, capture_output=True, text=True, check=False)
+    said = bump([*command, "--without", "prefect"]).stdout
+    rendered = (copy / RENDERED.name / "pyproject.toml").read_text()
+    assert re.findall(r'"prefect[^-].*"', rendered) == ['"prefect>=3.9.1"']
+    assert '"prefect>=3.9.1"' in said
+    dated = [path for path in copy.rglob("*") if path.suffix in {".py", ".toml"}]
+    dates = [date for path in dated for date in DATE.findall(path.read_text())]
+    assert {*dates} == {"2031-01-02"}
+    assert len(dates) == len([*(copy / "benchmarks").glob("*.py")]) + 2 - NO_DATE
+    refused = bump([*command, "--without", "nothing"])
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("error: nothing: has no upper bound")
+    [matrix] = [job["strategy"]["matrix"] for job in newest()["jobs"].values()]
+    for name in filter(None, matrix["without"]):
+        assert bump([*command, "--without", name]).returncode == (name == "prefect"), name
+
+
+def newest() -> Any:
+    return yaml.safe_load((TEMPLATE / ".github/workflows/newest.yml").read_text())
+
+
 def test_the_templates_own_python_is_clean() -> None:
     for command in (["check"], ["format", "--check"]):
-        ruff = [sys.executable, "-m", "ruff", *command, "hooks", "tests", "benchmarks"]
+        ruff = [sys.executable, "-m", "ruff", *command, "hooks", "tests", "benchmarks", ".github"]
         done = subprocess.run(ruff, cwd=TEMPLATE, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout
 

@@ -121,7 +121,10 @@ def rows() -> pd.DataFrame:
     [
         (lambda trips: trips, r"clean has to return \(rows, {reason: bad rows}\)"),
         (lambda trips: (trips.assign(duration=1.0), ["bad"]), "clean has to return .rows, "),
-        (lambda trips: (trips.assign(duration=1.0), {"bad": [True]}), "clean has to return .rows, "),
+        (
+            lambda trips: (trips.assign(duration=1.0), {"bad": [True]}),
+            "clean has to return .rows, ",
+        ),
         (lambda trips: (trips, {}), "clean has to return all rows in order, with 'duration'"),
         (lambda trips: (trips[:9].assign(duration=1.0), {}), "clean has to return all rows in or"),
         (
@@ -162,7 +165,7 @@ def test_an_error_in_clean_comes_with_its_line(monkeypatch: pytest.MonkeyPatch) 
         "    return trips.assign(duration=trips['ended'])\n"
     )
     edited: dict[str, Any] = {}
-    exec(compile(source, str(data.__file__), "exec"), edited)  # noqa: S102 as if it were data.py
+    exec(compile(source, str(data.__file__), "exec"), edited)  # as if it were data.py
     monkeypatch.setattr(data, "clean", edited["clean"])
     message = r"^data\.py: clean failed at data\.py:5: KeyError: 'ended'$"
     with pytest.raises(locations.DataError, match=message):

@@ -1,6 +1,5 @@
 """Promotion and rollback: what is refused, and the trail that they leave in MLflow."""
 
-import shutil
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
@@ -9,44 +8,12 @@ import pytest
 
 from .. import module
 
-contract = module("kit.modelling.contract")
-evaluation = module("kit.modelling.evaluation")
-fitting = module("kit.modelling.fitting")
 flows = module("flows")
 kit_months = module("kit.modelling.months")
 promotions = module("kit.promotions")
 registry = module("kit.registry")
 tracking = module("kit.tracking")
 PROJECT = module("kit.project").PROJECT
-
-
-@pytest.fixture(scope="module")
-def trained(months: list[str], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A small model of one month, measured on the next."""
-    folder = tmp_path_factory.mktemp("trained")
-    train, test = (kit_months.clean_month(Path(path), path, folder) for path in months[:2])
-    params = contract.TrainParams(max_rounds=5)
-    pipeline = fitting.fit_to_checkpoint([train], params, "memory", folder)
-    return evaluation.evaluate(pipeline, [train], test, params)
-
-
-@pytest.fixture(scope="module")
-def filled(trained: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state folder with three versions: two whole ones, and one that was never measured."""
-    folder = tmp_path_factory.mktemp("filled")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
-        patch.setenv(f"{module('kit.project').PACKAGE.upper()}_STATE_DIR", str(folder))
-        for metrics in ({"rmse": 6.0}, {"rmse": 5.0}, {}):
-            found = trained.model_copy(update={"metrics": metrics})
-            registry.register(tracking.log_training(found, {}))
-    return folder
-
-
-@pytest.fixture
-def store(filled: Path, state_dir: Path) -> Path:
-    """The three versions, in the test's own state folder: a store survives a move."""
-    return Path(shutil.copytree(filled, state_dir))
 
 
 def promote(version: int, reason: str = "first", by: str = "ada") -> Any:

@@ -1,5 +1,7 @@
 """The challenger against the champion, on the same rows."""
 
+import numpy as np
+
 from ..settings import Settings
 from . import registry, runs
 from .modelling import months
@@ -20,6 +22,9 @@ def compare_with_champion(evaluation: Evaluation) -> Verdict:
     with registry.load(champion.version) as model:
         rival = model.predict(months.read([test.path])[0])
     name = f"version {champion.version} (champion)"
+    if np.shape(rival) != np.shape(predicted):
+        problem = f"{name}: predicts another kind of target than PROBLEM in model.py"
+        raise ValueError(f"{problem}; promote the new version by hand: uv run poe promote")
     verdict = compare(actual, predicted, rival, name, min_gain)
     if test.digest in runs.learnt_from(champion.run_id):
         note = f"{verdict.reason}; {name} learnt from this month, so its error is too low here"

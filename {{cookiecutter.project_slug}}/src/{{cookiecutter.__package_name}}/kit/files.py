@@ -11,7 +11,7 @@ from .project import PACKAGE_FOLDER
 
 DIGITS = 16
 # Folders and modules of the package that make no model; of the kit, only "modelling" makes one.
-APART = {"flows", "examples", "__main__.py", "__pycache__"}
+APART = {"flows", "examples", "__main__.py", "settings.py", "__pycache__"}
 
 
 def file_digest(path: Path) -> str:

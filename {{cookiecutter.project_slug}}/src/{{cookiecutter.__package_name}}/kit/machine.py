@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from .locations import refuse_password
+from .locations import Location, refuse_password
 from .project import PACKAGE, ROOT
 
 PREFIX = f"{PACKAGE.upper()}_"
@@ -46,6 +46,26 @@ class MachineSettings(BaseSettings):
         env_ignore_empty=True,
         extra="ignore",
     )
+
+    # Folder for what must outlive a flow run: checkpoints, predictions and MLflow's store.
+    state_dir: ProjectPath = ROOT
+    # MLflow server; empty: a SQLite store in state_dir.
+    mlflow_tracking_uri: Location = Field(default="", validation_alias="MLFLOW_TRACKING_URI")
+
+    @property
+    def checkpoint_dir(self) -> Path:
+        """Folder of the cleaned months and fitted pipelines."""
+        return self.state_dir / "checkpoints"
+
+    @property
+    def prediction_dir(self) -> Path:
+        """Folder of the scored months."""
+        return self.state_dir / "predictions"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's tracking URI on this machine."""
+        return self.mlflow_tracking_uri or f"sqlite:///{(self.state_dir / 'mlflow.db').as_posix()}"
 
     def __init__(self, **values: Any) -> None:
         try:

@@ -14,7 +14,7 @@ ALWAYS = ("skops",)
 def requirements(package: Path) -> list[str]:
     """Return the packages that a package's modelling code imports, as name==version."""
     files = [p for name, p in code_files(package).items() if _is_needed(name, p)]
-    kit = [package / "kit" / f"{name}.py" for name in ("files", "locations", "machine", "progress")]
+    kit = [package / "kit" / f"{name}.py" for name in ("files", "locations", "progress", "project")]
     imported = {name for path in (*files, *kit) for name in _imports(path)} | {*ALWAYS}
     providers = packages_distributions()
     found = {providers[name][0] for name in imported if name in providers} - {package.name}
