@@ -30,7 +30,7 @@ SMALLEST = "one text file"
 
 
 def smallest_template(folder: Path) -> Path:
-    """A template that renders one text file, and has neither questions nor hooks."""
+    """Make a template that renders one text file, and has neither questions nor hooks."""
     template = folder / "smallest"
     inside = template / "{{ cookiecutter.name }}"
     inside.mkdir(parents=True)
@@ -40,7 +40,7 @@ def smallest_template(folder: Path) -> Path:
 
 
 def cases(folder: Path) -> dict[str, Callable[[], Cost]]:
-    """The bakes by name."""
+    """Return the bakes by name."""
     fresh = itertools.count()
     config = folder / "cookiecutter.yaml"
     config.write_text(f"replay_dir: {folder / 'replay'}\n")

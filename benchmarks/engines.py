@@ -41,7 +41,7 @@ HEADER = ["Rows", "Engine", "RMSE", *SECONDS, "Microseconds a row", "Peak MB"]
 
 
 def make_months(project: Path, folder: Path, rows: int) -> Path:
-    """A folder of months with so many rows together, beside a file for the test."""
+    """Make a folder of months with so many rows together, next to a file for the test."""
     months = folder / str(rows) / "train"
     months.mkdir(parents=True)
     size = min(rows, MONTH_ROWS)
@@ -53,7 +53,7 @@ def make_months(project: Path, folder: Path, rows: int) -> Path:
 
 
 def cases(project: Path, months: Path, rows: int, rounds: int, engines: list[str]) -> dict:
-    """The processes by name."""
+    """Return the processes by name."""
     [test] = months.parent.glob("*.parquet")
 
     def process(env: dict[str, str], script: str, *words: str | Path) -> Callable[[], Cost]:
@@ -68,7 +68,7 @@ def cases(project: Path, months: Path, rows: int, rounds: int, engines: list[str
 
 
 def line(rows: int, name: str, costs: list[Cost]) -> list[object]:
-    """The table's row for an engine."""
+    """Return the table's row for an engine."""
     peaks = [cost.peak_mb if name == RECIPE else cost.figure("peak") for cost in costs]
     cells = [f"{rows:,}", name, f"{costs[0].figure('rmse'):.3f}", *seconds(costs)]
     return [*cells, f"{median(costs) / rows * 1e6:.1f}", f"{statistics.median(peaks):.0f}"]

@@ -33,7 +33,7 @@ STEPS = ("pip install uv", "cookiecutter . --no-input", "uv sync", "uv run poe t
 
 
 def first_champion(folder: Path) -> list[Cost]:
-    """The costs of the steps."""
+    """Return the costs of the steps."""
     home, project = folder / "home", folder / PACKAGE.replace("_", "-")
     home.mkdir()
     own = home / "venv" / "bin" / "python"
@@ -57,7 +57,7 @@ def _said(*command: str | Path) -> str:
 
 
 def whole(costs: list[Cost]) -> Cost:
-    """The cost of steps one after the other."""
+    """Return the cost of steps one after the other."""
     return Cost(
         sum(cost.seconds for cost in costs),
         sum(cost.cpu for cost in costs),
@@ -67,7 +67,7 @@ def whole(costs: list[Cost]) -> Cost:
 
 
 def installed(folder: Path) -> str:
-    """What `uv sync` installs, without the developer's tools and with them, in a sentence."""
+    """Say what `uv sync` installs, without the developer's tools and with them, in a sentence."""
     project = bake(folder, sync=False)
     megabytes = []
     for options in (["--no-dev"], []):

@@ -37,7 +37,7 @@ class Cost:
     output: str
 
     def figure(self, name: str) -> float:
-        """The last number that the process printed after `name`, as in rmse=4.2 or RMSE 4.2."""
+        """Return the last number that the process printed after `name`, as in rmse=4.2 or RMSE 4.2."""
         return float(re.findall(rf"(?i)\b{name}[ =]([0-9.]+[0-9])(?![0-9.%])", self.output)[-1])
 
 
@@ -68,7 +68,7 @@ def run(
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment without what would lead a process elsewhere, and with `extra`."""
+    """Return the environment without what would lead a process elsewhere, and with `extra`."""
     # Threads that wait without spinning: else a busy machine slows the recipe tenfold, not us.
     same = {"DO_NOT_TRACK": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     strange = ("PREFECT_", "MLFLOW_", "UV_PROJECT", "PYTHON", "VIRTUAL_ENV", PACKAGE.upper())
@@ -87,7 +87,7 @@ def interleaved(times: int, cases: Mapping[str, Callable[[], Cost]]) -> dict[str
 
 
 def median(costs: Sequence[Cost], what: str = "seconds") -> float:
-    """The median of the costs."""
+    """Return the median of the costs."""
     return statistics.median(getattr(cost, what) for cost in costs)
 
 
@@ -95,18 +95,18 @@ SECONDS = ("Seconds", "Processor s")
 
 
 def seconds(costs: Sequence[Cost]) -> list[str]:
-    """The cells under SECONDS: medians."""
+    """Return the cells under SECONDS: medians."""
     return [f"{median(costs):.2f}", f"{median(costs, 'cpu'):.2f}"]
 
 
 def ratio(costs: Sequence[Cost], base: Sequence[Cost], what: str = "seconds") -> float:
-    """The median of the ratios of costs that were measured side by side."""
+    """Return the median of the ratios of costs that were measured side by side."""
     pairs = zip(costs, base, strict=True)
     return statistics.median(getattr(a, what) / getattr(b, what) for a, b in pairs)
 
 
 def bake(folder: Path, *answers: str, sync: bool = True) -> Path:
-    """A project baked into `folder`, by default with its environment, compiled."""
+    """Give a project baked into `folder`, by default with its environment, compiled."""
     cookiecutter = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input"]
     env = {"COOKIECUTTER_CONFIG": str(folder / "cookiecutter.yaml")}
     Path(env["COOKIECUTTER_CONFIG"]).write_text(f"replay_dir: {folder / 'replay'}\n")
@@ -124,18 +124,18 @@ def poe_environment(project: Path) -> dict[str, str]:
 
 
 def uv() -> str:
-    """The uv that runs this benchmark, or the one on the PATH."""
+    """Return the uv that runs this benchmark, or the one on the PATH."""
     return os.environ.get("UV", "uv")
 
 
 def python(project: Path) -> str:
-    """The interpreter of the project's environment."""
+    """Return the interpreter of the project's environment."""
     return str(project / ".venv" / "bin" / "python")
 
 
 @contextlib.contextmanager
 def servers(project: Path, folder: Path) -> Iterator[dict[str, str]]:
-    """A Prefect and an MLflow server on free ports; gives the variables that point to them."""
+    """Run a Prefect and an MLflow server on free ports; gives the variables that point to them."""
     prefect, mlflow = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
     env = {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
     store = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
@@ -154,7 +154,7 @@ def servers(project: Path, folder: Path) -> Iterator[dict[str, str]]:
 def serving(
     command: Sequence[str | Path], url: str, health: str, cwd: Path, env: Mapping[str, str]
 ) -> Iterator[int]:
-    """A server that answers at `url`; gives its process id. Stopped at the end."""
+    """Run a server that answers at `url`; gives its process id. Stopped at the end."""
     command = [*command, "--host", "127.0.0.1", "--port", url.rsplit(":", 1)[-1]]
     path = f"{Path(command[0]).parent}{os.pathsep}{os.environ['PATH']}"
     process = subprocess.Popen(
@@ -185,14 +185,14 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def free_port() -> int:
-    """A port on which nobody listens."""
+    """Return a port on which nobody listens."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
 
 
 def arguments(description: str | None) -> argparse.ArgumentParser:
-    """The options that all benchmarks have."""
+    """Return the options that all benchmarks have."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--times", type=int, default=3, help="runs of each case (default: 3)")
     parser.add_argument("--output", type=Path, help="file to write the table to as well")
@@ -200,7 +200,7 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A markdown table."""
+    """Return a markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 

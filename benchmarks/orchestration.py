@@ -37,7 +37,7 @@ EMPTY_FLOW = "from prefect import flow\n@flow\ndef empty(): pass\nempty()"
 
 
 def cases(project: Path, folder: Path, env: dict[str, str]) -> dict[str, Callable[[], Cost]]:
-    """The processes by name."""
+    """Return the processes by name."""
     fresh = itertools.count()
     months, ours = sorted((project / "data").glob("*.parquet")), poe_environment(project)
 
@@ -63,7 +63,7 @@ def cases(project: Path, folder: Path, env: dict[str, str]) -> dict[str, Callabl
 
 
 def summary(costs: dict[str, list[Cost]]) -> str:
-    """The claims, in a sentence each."""
+    """Return the claims, in a sentence each."""
     names = ["imports only", "plain functions", "train, servers running"]
     imports, plain, served = (costs[name] for name in names)
     empty, alone = costs[EMPTY], costs["train, no server"]

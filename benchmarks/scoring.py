@@ -37,7 +37,7 @@ HEADER = ["Process", "Rows a second", *SECONDS, "Ratio", "Peak MB", "Ratio"]
 
 
 def cases(project: Path, folder: Path, env: dict[str, str], month: Path) -> dict:
-    """The two processes by name."""
+    """Return the two processes by name."""
 
     def case(env: dict[str, str], *command: str | Path) -> Callable[[], Cost]:
         return lambda: run([python(project), *command], project, env)
@@ -50,7 +50,7 @@ def cases(project: Path, folder: Path, env: dict[str, str], month: Path) -> dict
 
 
 def rows(number: int, costs: dict[str, list[Cost]]) -> list[list[object]]:
-    """The table's rows."""
+    """Return the table's rows."""
     lines = []
     for name, cost in costs.items():
         line = [name, f"{number / median(cost):,.0f}", *seconds(cost)]

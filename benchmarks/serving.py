@@ -56,7 +56,7 @@ def ask(port: int, rows: int, requests: int) -> list[float]:
 
 
 def load(port: int, rows: int) -> tuple[float, float, float]:
-    """Requests a second, and the median and the 99th percentile of their milliseconds."""
+    """Return requests a second, and the median and the 99th percentile of their milliseconds."""
     start = time.perf_counter()
     with ThreadPoolExecutor(CLIENTS) as clients:
         asked = [clients.submit(ask, port, rows, REQUESTS // CLIENTS) for _ in range(CLIENTS)]

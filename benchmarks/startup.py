@@ -36,7 +36,7 @@ BESIDE = {
 
 
 def cases(project: Path, env: dict[str, str]) -> dict[str, Callable[[], Cost]]:
-    """The commands by name."""
+    """Return the commands by name."""
 
     def command(*words: str, exit_code: int = 0) -> Callable[[], Cost]:
         return lambda: run(words, project, env, exit_code)

@@ -39,7 +39,7 @@ HEADER = ["Months", "Process", "RMSE", *SECONDS, "Ratio", "Peak MB", "Ratio"]
 
 
 def cases(project: Path, folder: Path, env: dict[str, str], months: list[Path]) -> dict:
-    """The four processes by name."""
+    """Return the four processes by name."""
     fresh, ours = itertools.count(), poe_environment(project)
 
     def script(name: str, extra: dict[str, str]) -> Callable[[], Cost]:
@@ -60,7 +60,7 @@ def cases(project: Path, folder: Path, env: dict[str, str], months: list[Path]) 
 
 
 def rows(months: list[Path], costs: dict[str, list[Cost]]) -> list[list[object]]:
-    """The table's rows for a pair of months."""
+    """Return the table's rows for a pair of months."""
     label, lines = f"{months[0].stem[-7:]}, {months[1].stem[-7:]}", []
     for recipe, ours in PAIRS.items():
         for name in (recipe, ours):

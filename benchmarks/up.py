@@ -60,7 +60,7 @@ def measure(project: Path, state: Path) -> list[float]:
 
 
 def family(process: int) -> list[int]:
-    """A process and all that it started (Linux)."""
+    """Return a process and all that it started (Linux)."""
     found = [process]
     for children in Path(f"/proc/{process}/task").glob("*/children"):
         for child in children.read_text().split():
