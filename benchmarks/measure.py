@@ -37,7 +37,7 @@ class Cost:
     output: str
 
     def figure(self, name: str) -> float:
-        """Return the last number that the process printed after `name`, as in rmse=4.2 or RMSE 4.2."""
+        """Return the last number printed after `name`, as in rmse=4.2 or RMSE 4.2."""
         return float(re.findall(rf"(?i)\b{name}[ =]([0-9.]+[0-9])(?![0-9.%])", self.output)[-1])
 
 

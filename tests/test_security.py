@@ -51,7 +51,7 @@ def test_pre_commit_finds_a_secret(fresh: BakedProject) -> None:
 
 
 @pytest.mark.slow
-def test_the_dependencies_have_no_known_holes(project: BakedProject) -> None:
+def test_the_dependencies_have_no_known_vulnerabilities(project: BakedProject) -> None:
     try:
         socket.create_connection(("api.osv.dev", 443), timeout=10).close()
     except OSError as error:
@@ -62,7 +62,7 @@ def test_the_dependencies_have_no_known_holes(project: BakedProject) -> None:
 def test_servers_listen_on_loopback_unless_told() -> None:
     for path in (RENDERED / "src").rglob("*.py"):
         assert "0.0.0.0" not in path.read_text(), path
-    serving = next(RENDERED.glob("src/*/kit/serving.py")).read_text()
+    serving = next(RENDERED.glob("src/*/kit/serving/command.py")).read_text()
     assert 'host: str = "127.0.0.1"' in serving
 
 

@@ -44,7 +44,7 @@ def on_postgres(_: PrefectServer, project: BakedProject, folder: Path) -> Iterat
         env = {"PREFECT_API_DATABASE_CONNECTION_URL": f"postgresql+asyncpg:{address}/prefect"}
         server = stack.enter_context(prefect_server(project, folder, free_port(), **env))
         lab = Lab(project, folder, server.url)
-        mlflow = mlflow_server(lab, free_port(), f"postgresql:{address}/mlflow", "psycopg2-binary")
+        mlflow = mlflow_server(lab, free_port(), f"postgresql:{address}/mlflow", "psycopg[binary]")
         yield lab, stack.enter_context(mlflow)
 
 

@@ -13,7 +13,7 @@ Classification = module("kit.modelling.classification").Classification
 
 # Pairs of models that are compared on so many rows of a test month.
 PAIRS = {**dict.fromkeys([*range(1, 11), 30, 100], 900), 1000: 300}
-# So few pairs show more than this share by chance once in ten thousand times.
+# So few pairs show more than this share by chance once in four thousand times.
 LARGEST = {900: 0.045, 300: 0.06}
 
 

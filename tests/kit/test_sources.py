@@ -7,6 +7,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from .. import module
@@ -36,10 +37,10 @@ def test_the_newest_month_is_the_test_month(months: list[str]) -> None:
 
 
 def test_a_data_location_without_months_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(locations.DataError, match="no parquet files"):
+    with pytest.raises(locations.DataError, match="no parquet or CSV files"):
         sources.choose_months(None, None, str(tmp_path))
-    (tmp_path / "trips_2024-01.csv").touch()
-    with pytest.raises(locations.DataError, match=r"no parquet files, but 1 \.csv"):
+    (tmp_path / "trips_2024-01.xlsx").touch()
+    with pytest.raises(locations.DataError, match=r"no parquet or CSV files, but 1 \.xlsx"):
         sources.choose_months(None, None, str(tmp_path))
     (tmp_path / "trips.parquet").touch()
     (tmp_path / "trips_2024-13.parquet").touch()
@@ -195,3 +196,24 @@ def test_a_location_holds_no_password(location: str, tmp_path: Path) -> None:
 )
 def test_a_location_without_a_password_is_taken(location: str) -> None:
     assert locations.refuse_password(location) == location
+
+
+def test_csv_gives_the_same_rows_as_parquet(months: list[str], tmp_path: Path) -> None:
+    cleaning, folder = module("kit.modelling.months"), tmp_path / "checkpoints"
+    for path, ending in zip(months, ("csv", "csv.gz"), strict=False):
+        table = pd.read_parquet(path)
+        table.to_csv(tmp_path / f"{Path(path).stem}.{ending}", index=False)
+    found = sources.list_months(str(tmp_path))
+    for path, source in zip(months, found, strict=False):
+        month = cleaning.clean_month(sources.fetch(source, folder), source, folder)
+        same = cleaning.clean_month(Path(path), path, folder)
+        assert cleaning.read([month.path])[0].equals(cleaning.read([same.path])[0])
+        assert month.dropped == same.dropped
+
+
+def test_csv_that_does_not_fit_is_refused_in_one_line(tmp_path: Path) -> None:
+    bad = tmp_path / "trips_2024-01.csv"
+    bad.write_text("PULocationID,DOLocationID\n1,2\nhere,2\n")
+    with pytest.raises(locations.DataError, match=r"trips_2024-01\.csv: .*here.*SCHEMA in data\.py$"):
+        sources.fetch(str(bad), tmp_path / "out")
+    assert not [*(tmp_path / "out").glob("*")]

@@ -1,6 +1,5 @@
 """Where the months come from: a folder, http(s), s3, gs, or a PostgreSQL database."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,11 +7,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from .csv_files import as_parquet, is_csv
 from .files import replacing, text_digest
-from .locations import DataError, file_name, name_in, refuse_password
+from .locations import MONTH, DataError, file_name, month_in_name, name_in, refuse_password
 from .modelling.parquet import check_past
 
-MONTH = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_]?(0[1-9]|1[0-2])(?:[-_]?[0-3]\d)?(?!\d)")
 DATABASE = "postgresql://"
 CONNECT_SECONDS, READ_SECONDS = 10, 30
 
@@ -58,7 +57,7 @@ def list_months(location: str) -> list[str]:
         months = [table for table in found if MONTH.search(name_in(table))]
     else:
         found = _list_files(location)
-        months = [path for path in found if path.endswith(".parquet")]
+        months = [path for path in found if path.endswith(".parquet") or is_csv(path)]
     if not months:
         raise DataError(_nothing(location, found))
     months = sorted(months, key=lambda month: (month_in_name(month), month))
@@ -66,19 +65,14 @@ def list_months(location: str) -> list[str]:
     return months
 
 
-def month_in_name(location: str) -> str:
-    """Return the yyyy-mm in a file's or table's name. Raises DataError if there is none."""
-    found = MONTH.search(name_in(location))
-    if not found:
-        raise DataError(f"{location}: no month in its name; call it like trips_2024-01.parquet")
-    return f"{found[1]}-{found[2]}"
-
-
 def fetch(location: str, folder: Path) -> Path:
-    """Return a local copy of a month, in `folder`; a local file stays where it is."""
+    """Return a local parquet file of a month: a copy in `folder`, unless it is one already."""
     refuse_password(location)
-    if "://" not in location:
-        return Path(location)
+    path = Path(location) if "://" not in location else _copy(location, folder)
+    return as_parquet(path, location, folder) if is_csv(location) else path
+
+
+def _copy(location: str, folder: Path) -> Path:
     copy = folder / f"{text_digest(location)}-{file_name(location)}"
     with _reaching(location), replacing(copy) as temporary:
         if location.startswith(DATABASE):
@@ -108,7 +102,7 @@ def _nothing(location: str, found: list[str]) -> str:
     kinds = Counter(Path(name_in(path)).suffix or "folders and others" for path in found)
     there = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(3)) or "nothing"
     advice = "add months like trips_2024-01.parquet, or set the data location"
-    return f"{location}: no parquet files, but {there}; {advice}"
+    return f"{location}: no parquet or CSV files, but {there}; {advice}"
 
 
 def _database(location: str) -> Any:

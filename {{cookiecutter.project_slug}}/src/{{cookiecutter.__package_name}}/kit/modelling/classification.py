@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class Classification(Problem, frozen=True):
     """One of `classes`, as the target names them; of two, the second is the one looked for.
 
-    With two classes, a row is of the second from the probability `threshold` on.
+    With two classes, a row is of the second from the probability `threshold` on. A model with a
+    ROC AUC below `min_roc_auc` is not promoted, whatever the champion's is.
     """
 
     labels: ClassVar = {
@@ -27,9 +28,15 @@ class Classification(Problem, frozen=True):
     unknown = "none of the classes"
     baseline_name = "the class-share baseline"
     threshold: float = 0.5
+    min_roc_auc: float = 0
 
     def __init__(self, classes: Sequence[Any], **values: Any) -> None:
         super().__init__(classes=tuple(classes), **values)
+
+    def beyond_limits(self, metrics: dict[str, float]) -> str:
+        """Return the limit if the ROC AUC, where there is one, is below it."""
+        is_fine = metrics.get("roc_auc", 1) >= self.min_roc_auc
+        return "" if is_fine else f"with a ROC AUC below min_roc_auc {self.min_roc_auc:g}"
 
     def encode(self, target: "pd.Series") -> "tuple[pd.Series, pd.Series]":
         """Return the positions of the classes, and where there is none."""

@@ -68,16 +68,17 @@ def compare(
     """
     losses = PROBLEM.losses(y, challenger), PROBLEM.losses(y, rival)
     low, gain, high = _gain_interval(*losses)
-    label = PROBLEM.error_label
-    if not gain >= min_gain:  # nor if it is not a number
+    label, metrics = PROBLEM.error_label, PROBLEM.metrics(y, challenger)
+    if limit := PROBLEM.beyond_limits(metrics):
+        why = limit
+    elif not gain >= min_gain:  # nor if it is not a number
         why = f"less than the gain of {min_gain:.1%} that is asked for"
     elif not (low > 0 and _chance(*losses) <= LEVEL):
         why = "which may be noise"
     else:
         why = "beyond noise"
-    error = PROBLEM.metrics(y, challenger)[PROBLEM.main]
     unit = f" {PROBLEM.unit}".rstrip()
-    measured = f"test {label} {error:.4g}{unit}, {_difference(low, gain, high, rival_name)}"
+    measured = f"test {label} {metrics[PROBLEM.main]:.4g}{unit}, {_difference(low, gain, high, rival_name)}"
     return Verdict(
         promoted=why == "beyond noise",
         reason=f"{measured}, {why}",

@@ -44,6 +44,10 @@ class Problem(BaseModel, ABC, frozen=True):
         """Return the main error that a mean loss makes."""
         return mean_loss**self.power
 
+    def beyond_limits(self, _metrics: dict[str, float]) -> str:
+        """Return which limit of the problem the metrics miss, or nothing."""
+        return ""
+
     @abstractmethod
     def encode(self, target: "pd.Series") -> "tuple[pd.Series, pd.Series]":
         """Return the target as numbers, and which of them cannot be used."""
@@ -70,12 +74,20 @@ class Problem(BaseModel, ABC, frozen=True):
 
 
 class Regression(Problem, frozen=True):
-    """A number, such as a duration; `unit` is the target's."""
+    """A number, such as a duration; `unit` is the target's.
+
+    A model whose RMSE is above `max_rmse` is not promoted, whatever the champion's is.
+    """
 
     labels: ClassVar = {"rmse": "RMSE", "mae": "MAE", "r2": "R²"}
     power = 0.5
     unknown = "no number"
     baseline_name = "the mean baseline"
+    max_rmse: float = float("inf")
+
+    def beyond_limits(self, metrics: dict[str, float]) -> str:
+        """Return the limit if the RMSE is above it."""
+        return "" if metrics["rmse"] <= self.max_rmse else f"above max_rmse {self.max_rmse:g}"
 
     def encode(self, target: "pd.Series") -> "tuple[pd.Series, pd.Series]":
         """Return the target as floats, and where it is missing or infinite."""

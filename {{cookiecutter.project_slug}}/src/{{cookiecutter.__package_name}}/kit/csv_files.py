@@ -1,0 +1,64 @@
+"""Months in CSV files: converted to parquet, with the types that SCHEMA says."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import csv
+
+from .files import file_digest, replacing
+from .locations import DataError, file_name
+from .modelling.contract import SCHEMA
+
+ENDINGS = (".csv", ".csv.gz")
+# Bytes that are read at a time.
+BLOCK = 8_000_000
+
+
+def is_csv(location: str) -> bool:
+    """Return whether a file's name says that it is CSV, gzipped or not."""
+    return file_name(location).lower().endswith(ENDINGS)
+
+
+def as_parquet(path: Path, source: str, folder: Path) -> Path:
+    """Return a parquet file of a CSV file's rows, in `folder`; made once for the same content.
+
+    Raises DataError, with the line where there is one, if a value does not fit SCHEMA.
+    """
+    try:
+        made = folder / f"{file_digest(path)}-{file_name(source)}.parquet"
+        if not made.exists():
+            with csv.open_csv(path, **_options(path)) as batches, replacing(made) as temporary:
+                _write(batches, temporary)
+    except FileNotFoundError:
+        raise DataError(f"{source}: no such file; check the path or the data location") from None
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        reason = str(error).split("\n")[0]
+        raise DataError(f"{source}: {reason}; correct the file, or SCHEMA in data.py") from error
+    return made
+
+
+def _write(batches: csv.CSVStreamingReader, path: Path) -> None:
+    with pq.ParquetWriter(path, batches.schema) as out:
+        for batch in batches:
+            out.write_batch(batch)
+
+
+def _options(path: Path) -> dict[str, Any]:
+    with csv.open_csv(path) as file:  # its first block says which columns there are
+        names = file.schema.names
+    columns = [name for name in names if name in SCHEMA.names]
+    return {
+        "read_options": csv.ReadOptions(block_size=BLOCK),
+        "convert_options": csv.ConvertOptions(
+            column_types={field.name: _read_as(field.type) for field in SCHEMA},
+            include_columns=columns,
+            strings_can_be_null=True,
+        ),
+    }
+
+
+def _read_as(kind: pa.DataType) -> pa.DataType:
+    # A column of whole numbers may be written as 1.0; yes and no are cast later.
+    return pa.float64() if pa.types.is_integer(kind) else kind
