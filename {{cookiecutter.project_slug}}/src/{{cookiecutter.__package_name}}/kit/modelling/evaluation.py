@@ -77,8 +77,8 @@ def compare(
         why = "which may be noise"
     else:
         why = "beyond noise"
-    unit = f" {PROBLEM.unit}".rstrip()
-    measured = f"test {label} {metrics[PROBLEM.main]:.4g}{unit}, {_difference(low, gain, high, rival_name)}"
+    error = f"{metrics[PROBLEM.main]:.4g} {PROBLEM.unit}".rstrip()
+    measured = f"test {label} {error}, {_difference(low, gain, high, rival_name)}"
     return Verdict(
         promoted=why == "beyond noise",
         reason=f"{measured}, {why}",
