@@ -9,13 +9,11 @@ from typing import Any
 
 import pytest
 
-from .conftest import TEMPLATE, BakedProject
+from .conftest import BakedProject
 from .lab import STARTS, PrefectServer, free_port, prefect_server, process, wait_until
 
 pytestmark = pytest.mark.slow
 
-PAGE = TEMPLATE / "{{cookiecutter.project_slug}}/docs/orchestration.md"
-COMMANDS = list(dict.fromkeys(re.findall(r"uv run \w[^`\n]*", PAGE.read_text())))
 ENDLESS = {
     "uv run prefect server start": "Check out the dashboard",
     "uv run poe worker": r"Worker '.+' started",
@@ -66,10 +64,12 @@ def run(command: str, project: BakedProject, server: PrefectServer) -> tuple[int
 
 
 def test_every_command_of_the_page_runs(reader: BakedProject, server: PrefectServer) -> None:
+    page = (reader.path / "docs/orchestration.md").read_text()
+    commands = [*dict.fromkeys(re.findall(r"uv run \w[^`\n]*", page))]
     examples = {path.stem for path in reader.path.glob("src/*/examples/[!_]*.py")}
     assert examples == SHOWN.keys()
-    assert {f"{EXAMPLE}{name}" for name in examples} < {*COMMANDS}
-    for command in COMMANDS:
+    assert {f"{EXAMPLE}{name}" for name in examples} < {*commands}
+    for command in commands:
         code, output = run(command, reader, server)
         assert code == 0, f"{command}: {output}"
         assert "Traceback" not in output, f"{command}: {output}"

@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -44,6 +45,7 @@ BAD = {
     "a zone past 64 bits": but(PULocationID=10**30),
     "text for a distance": but(trip_distance="far"),
     "text for a time": but(lpep_pickup_datetime="soon"),
+    "a time as a number": but(lpep_pickup_datetime=1709280000000),
     "no time": but(lpep_pickup_datetime=None),
     "a time out of range": but(lpep_pickup_datetime="99999-01-01"),
     "one bad row among good ones": records(ROW, ROW | {"PULocationID": 0}, ROW),
@@ -79,13 +81,15 @@ BAD_HEADERS: dict[str, tuple[str | bytes, dict[str, str]]] = {
 }
 
 
-def ask(port: int, body: str | bytes, headers: dict[str, str] = JSON) -> tuple[int, str]:
-    """Status and text of the answer to a POST."""
+def ask(
+    port: int, body: str | bytes, headers: dict[str, str] = JSON, path: str = "/invocations"
+) -> tuple[int, str]:
+    """Return status and text of the answer to a POST."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     chunked = "Transfer-Encoding" in headers
     content = body.encode() if isinstance(body, str) else body
     sent = iter([content]) if chunked else content
-    connection.request("POST", "/invocations", sent, headers, encode_chunked=chunked)
+    connection.request("POST", path, sent, headers, encode_chunked=chunked)
     answer = connection.getresponse()
     text = answer.read().decode()
     connection.close()
@@ -99,17 +103,30 @@ def test_without_a_champion_it_says_so(fresh: BakedProject) -> None:
     assert line == "error: taxi-duration: has no champion yet; train one: uv run poe train"
 
 
+def get(port: int, path: str) -> Any:
+    """Return what a GET answers."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
+        return json.loads(answer.read())
+
+
 @pytest.fixture(scope="module")
-def port(project: BakedProject, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of a server of a champion, in a state folder of its own."""
+def env(project: BakedProject, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Train a champion in a state folder of its own, and return the environment that names it."""
     folder = tmp_path_factory.mktemp("serving")
-    env = project.environment(
-        PREFECT_HOME=str(folder / "prefect"), TAXI_DURATION_STATE_DIR=str(folder / "state")
-    )
+    env: dict[str, Any] = {"PREFECT_HOME": str(folder / "prefect")}
+    env |= {"TAXI_DURATION_STATE_DIR": str(folder / "state")}
     project.run("uv", "run", "poe", "train", **env)
-    port, log = free_port(), folder / "log"
+    return env
+
+
+@pytest.fixture(scope="module")
+def port(
+    project: BakedProject, env: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[int]:
+    """Serve the champion, and yield the port."""
+    port, log = free_port(), tmp_path_factory.mktemp("server") / "log"
     command = ("uv", "run", "poe", "serve", "--port", str(port))
-    with process(*command, cwd=project.path, env=env, log=log):
+    with process(*command, cwd=project.path, env=project.environment(**env), log=log):
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/health"), "the server")
         yield port
     assert "Version 1 of taxi-duration" in log.read_text()
@@ -144,3 +161,44 @@ def test_rows_that_lack_what_may_be_lacking_are_predicted(port: int) -> None:
         assert ask(port, body)[0] == 200
     table = json.dumps({"dataframe_split": {"columns": [*ROW], "data": [[*ROW.values()]]}})
     assert ask(port, table) == ask(port, but())
+
+
+def test_the_typed_api_names_what_it_takes_and_gives(port: int) -> None:
+    status, text = ask(port, json.dumps({"rows": [ROW, ROW]}), path="/predict")
+    assert status == 200
+    [one, other] = json.loads(text)["predictions"]
+    assert [one["prediction"]] == json.loads(ask(port, but())[1])["predictions"]
+    assert one == other
+    for bad in ({"rows": []}, {"dataframe_records": [ROW]}, {"rows": [ROW], "more": 1}):
+        status, text = ask(port, json.dumps(bad), path="/predict")
+        assert status == 400
+        assert len(json.loads(text)["message"]) > 20
+    body = get(port, "/openapi.json")["paths"]["/predict"]["post"]["requestBody"]
+    columns = body["content"]["application/json"]["schema"]["properties"]["rows"]["items"]
+    assert columns["properties"].keys() == ROW.keys()
+    assert (
+        ask(
+            port,
+            json.dumps(body["content"]["application/json"]["schema"]["example"]),
+            path="/predict",
+        )[0]
+        == 200
+    )
+
+
+def test_a_new_champion_is_taken_without_a_gap(
+    project: BakedProject, env: dict[str, Any], port: int
+) -> None:
+    assert get(port, "/version") == {"model": "taxi-duration", "version": 1}
+    before = ask(port, but())
+    project.run("uv", "run", "poe", "train", "--params.max-rounds", "5", **env)
+    project.run("uv", "run", "poe", "promote", "--version", "2", "--reason", "a test", **env)
+
+    def is_taken() -> bool:
+        assert ask(port, but())[0] == 200
+        return bool(get(port, "/version")["version"] == 2)
+
+    wait_until(is_taken, "the new champion", 60)
+    after = ask(port, but())
+    assert after[0] == 200
+    assert after != before

@@ -24,7 +24,9 @@ def run(app: App) -> None:
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     except Exception as error:
-        sys.exit(f"error: {_advice(error)}")
+        if advice := _advice(error):
+            sys.exit(f"error: {advice}")
+        raise
 
 
 def _check_parameters(command: Any, arguments: dict[str, Any]) -> None:
@@ -51,7 +53,7 @@ class _SaidOnce(logging.Filter):
         return not self.failed
 
 
-def _advice(error: Exception) -> str:
+def _advice(error: Exception) -> str | None:
     # Not imported here, which takes seconds: who has not used MLflow did not fail in it.
     mlflow = sys.modules.get("mlflow.exceptions")
     if mlflow and isinstance(error, mlflow.MlflowException):
@@ -63,7 +65,7 @@ def _advice(error: Exception) -> str:
         return f"{problem}; set PREFECT_API_AUTH_STRING, or PREFECT_API_KEY for Prefect Cloud"
     if isinstance(error, httpx.HTTPError):
         return f"the Prefect API cannot be used ({error}); look at PREFECT_API_URL"
-    raise error
+    return None
 
 
 def _cause(error: BaseException) -> str:

@@ -20,6 +20,8 @@ from ..settings import Settings
 from .project import PROJECT, ROOT
 
 PREFECT = [sys.executable, "-m", "prefect"]
+# How `git ls-remote --exit-code` ends where the repository answers.
+NO_SUCH_BRANCH = 2
 # A variable of the environment as prefect.yaml names it.
 VARIABLE = re.compile(r"\{\{\s*\$(\w+)\s*\}\}")
 
@@ -44,16 +46,17 @@ def _is_paused(deployment: DeploymentResponse) -> bool:
 
 
 def _check_pushed() -> None:
-    """Raise ValueError if flow runs would clone what is not there."""
+    """Raise ValueError if flow runs would clone a branch that is not there."""
     for step in _prefect_yaml()["pull"]:
         for clone in (given for name, given in step.items() if name.endswith(".git_clone")):
-            if "access_token" in clone or "credentials" in clone:
-                continue  # only the worker can read it
             asked = ["git", "ls-remote", "--exit-code", clone["repository"], clone["branch"]]
-            done = subprocess.run(asked, cwd=ROOT, check=False, capture_output=True, timeout=60)
+            silent = os.environ | {"GIT_TERMINAL_PROMPT": "0"}
+            done = subprocess.run(asked, cwd=ROOT, env=silent, check=False, capture_output=True)
+            where = f"branch {clone['branch']} of {clone['repository']}"
+            if done.returncode == NO_SUCH_BRANCH:
+                raise ValueError(f"{where}: is not there; push it, then deploy")
             if done.returncode:
-                where = f"branch {clone['branch']} of {clone['repository']}"
-                raise ValueError(f"{where}: is not there, or not for you; push it, then deploy")
+                print(f"{where}: cannot be seen from here; workers have to", flush=True)
 
 
 def worker(*options: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> None:

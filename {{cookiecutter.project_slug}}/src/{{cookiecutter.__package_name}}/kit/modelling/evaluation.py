@@ -77,7 +77,8 @@ def compare(
         why = "which may be noise"
     else:
         why = "beyond noise"
-    error = f"{metrics[PROBLEM.main]:.4g} {PROBLEM.unit}".rstrip()
+    figure = np.format_float_positional(metrics[PROBLEM.main], 4, unique=False, fractional=False)
+    error = f"{figure.rstrip('.')} {PROBLEM.unit}".rstrip()
     measured = f"test {label} {error}, {_difference(low, gain, high, rival_name)}"
     return Verdict(
         promoted=why == "beyond noise",
