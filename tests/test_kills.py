@@ -128,7 +128,7 @@ def test_a_search_is_killed(deployed: Deployment) -> None:
 
 
 def tried(log: Path) -> int:
-    return log.read_text().count(f" of {TRIALS}: error ")
+    return log.read_text().count(f" of {TRIALS}: RMSE ")
 
 
 def test_no_secret_is_kept_anywhere(deployed: Deployment) -> None:

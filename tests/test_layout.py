@@ -13,6 +13,8 @@ import pytest
 from benchmarks.size import RENDERED, files_of, functions_in, tables
 
 LONGEST_FILE, LONGEST_FUNCTION = 150, 25
+# The one file that may be longer: its docstring says why.
+LONGER = "kit/modelling/target_encoding.py"
 FILES = files_of(RENDERED)
 YOURS = {"data", "features", "model", "settings"}
 CONTRACT = "kit.modelling.contract"
@@ -62,6 +64,8 @@ def test_sizes(capsys: pytest.CaptureFixture[str]) -> None:
         print(f"\n{tables(FILES)}")
     lengths = {file: len(source.splitlines()) for file, source in FILES.items()}
     too_long = {file: lines for file, lines in lengths.items() if lines > LONGEST_FILE}
+    assert too_long.pop(LONGER, 0) < LONGEST_FILE * 1.2
+    assert "longest file of the kit" in FILES[LONGER]
     for file, source in FILES.items():
         for function in functions_in(file, source):
             if function.lines > LONGEST_FUNCTION:

@@ -41,7 +41,7 @@ def main(engine: str, rounds: str, folder: str, *sources: str) -> None:
     start = time.perf_counter()
     pipeline = fitting.fit_to_checkpoint(months, params, engine, Path(folder))
     print(f"fit={time.perf_counter() - start:.2f}")
-    found = evaluation.evaluate(pipeline, [month.path for month in months], test.path)
+    found = evaluation.evaluate(pipeline, months, test, params)
     print(f"peak={peak.megabytes:.1f}\nrmse={found.metrics['rmse']:.4f}")
 
 

@@ -14,8 +14,9 @@ def main(sources: list[str]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         *months, test = [clean_month(Path(source), source, folder) for source in sources]
-        pipeline = fitting.fit_to_checkpoint(months, TrainParams(), "memory", folder)
-        found = evaluation.evaluate(pipeline, [month.path for month in months], test.path)
+        params = TrainParams()
+        pipeline = fitting.fit_to_checkpoint(months, params, "memory", folder)
+        found = evaluation.evaluate(pipeline, months, test, params)
     print(f"rmse={found.metrics['rmse']:.4f}")
 
 

@@ -53,7 +53,7 @@ def write(path: Path, table: pa.Table) -> Path:
 def inspect(trained: Path, seen: Path, folder: Path) -> Any:
     """What a model of one raw month finds in another."""
     path = kit_months.clean_month(trained, trained.name, folder / "clean").path
-    reference, mean = monitoring.make_reference([path]), Mean(path)
+    reference, mean = drift.make_reference([path]), Mean(path)
     return monitoring.inspect(
         seen,
         seen.name,

@@ -214,6 +214,8 @@ def test_csv_gives_the_same_rows_as_parquet(months: list[str], tmp_path: Path) -
 def test_csv_that_does_not_fit_is_refused_in_one_line(tmp_path: Path) -> None:
     bad = tmp_path / "trips_2024-01.csv"
     bad.write_text("PULocationID,DOLocationID\n1,2\nhere,2\n")
-    with pytest.raises(locations.DataError, match=r"trips_2024-01\.csv: .*here.*SCHEMA in data\.py$"):
+    with pytest.raises(
+        locations.DataError, match=r"trips_2024-01\.csv: .*here.*SCHEMA in data\.py$"
+    ):
         sources.fetch(str(bad), tmp_path / "out")
     assert not [*(tmp_path / "out").glob("*")]

@@ -12,7 +12,6 @@ import pytest
 from . import PACKAGE, module, quick_params
 
 flows = module("flows")
-locations = module("kit.locations")
 registry = module("kit.registry")
 settings = module("settings")
 sources = module("kit.sources")
@@ -25,10 +24,21 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write every n-th row of each of the newest three months to a folder."""
     folder, fetched = tmp_path_factory.mktemp("sample"), tmp_path_factory.mktemp("fetched")
     for location in sources.list_months(settings.Settings().data_location)[-3:]:
-        table = pq.read_table(sources.fetch(location, fetched))
-        taken = pa.array(range(0, len(table), max(1, len(table) // ROWS)), pa.int64())
-        pq.write_table(table.take(taken), folder / locations.file_name(location))
+        name = f"month_{sources.month_in_name(location)}.parquet"
+        pq.write_table(every_nth_row(sources.fetch(location, fetched)), folder / name)
     return folder
+
+
+def every_nth_row(path: Path) -> pa.Table:
+    """Read about ROWS rows, at even distances, whatever the size of the file."""
+    with pq.ParquetFile(path) as file:
+        step = max(1, file.metadata.num_rows // ROWS)
+        first, taken = 0, []
+        for batch in file.iter_batches():
+            places = range(-first % step, len(batch), step)
+            taken.append(batch.take(pa.array(places, pa.int64())))
+            first += len(batch)
+        return pa.Table.from_batches(taken, file.schema_arrow)
 
 
 @pytest.mark.usefixtures("prefect_harness")

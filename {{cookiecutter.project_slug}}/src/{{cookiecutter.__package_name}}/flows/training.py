@@ -32,7 +32,7 @@ def fit(months: list[Month], params: TrainParams, engine: str, folder: Path) -> 
     """Fit a pipeline to the months, and return the path of its checkpoint."""
     from ..kit.modelling import fitting
 
-    return fitting.fit_to_checkpoint(months, params, engine, folder)
+    return fitting.fit_to_checkpoint(months, params, engine, folder, Settings().dask_scheduler)
 
 
 @task(timeout_seconds=HOUR, cache_policy=NO_CACHE)

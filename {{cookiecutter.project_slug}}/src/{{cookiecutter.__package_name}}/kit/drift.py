@@ -1,11 +1,16 @@
 """How far a month is from what the champion learnt from."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel
 from scipy.special import chdtri, ndtri
 
+from .modelling.contract import GROUPS
+from .modelling.parts import sample_features
 from .records import Judgement
 
 # Bins of a number; and of a category, whose rarer values share one.
@@ -14,6 +19,9 @@ QUANTILES, CATEGORIES = 10, 50
 CHANCE = 0.001
 # Fewer losses say nothing of their spread.
 FEWEST = 5
+
+# The MLflow artifact that holds the reference of a training.
+REFERENCE = "reference.json"
 
 Counts = NDArray[np.int64]
 # Above the first a value is a warning, above the second a failure.
@@ -66,6 +74,13 @@ def make_bins(values: pd.Series, is_category: bool) -> Bins:
         bins = Bins(edges=np.unique(values.quantile(steps)).tolist())
     bins.counts = bins.count(values).tolist()
     return bins
+
+
+def make_reference(paths: Sequence[Path]) -> Reference:
+    """Make the bins of cleaned months, from rows at even distances."""
+    features = sample_features(paths).items()
+    bins = {str(name): make_bins(values, name in GROUPS) for name, values in features}
+    return Reference(features=bins)
 
 
 def judge(value: float, limits: Limits, noise: float = 0) -> Judgement:

@@ -60,5 +60,5 @@ def month_in_name(location: str) -> str:
     """Return the yyyy-mm in a file's or table's name. Raises DataError if there is none."""
     found = MONTH.search(name_in(location))
     if not found:
-        raise DataError(f"{location}: no month in its name; call it like trips_2024-01.parquet")
+        raise DataError(f"{location}: no month in its name; call it like sales_2024-01.parquet")
     return f"{found[1]}-{found[2]}"

@@ -1,6 +1,6 @@
 """Compare a raw month with what a model learnt from, batch by batch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
@@ -9,11 +9,10 @@ import pandas as pd
 
 from ..settings import Settings
 from . import registry
-from .drift import Counts, Limits, Reference, judge, make_bins, noise, noise_of_rise, psi
+from .drift import REFERENCE, Counts, Limits, Reference, judge, noise, noise_of_rise, psi
 from .files import file_digest
 from .locations import DataError
 from .modelling.contract import (
-    GROUPS,
     INPUTS,
     LABELS,
     PROBLEM,
@@ -23,21 +22,12 @@ from .modelling.contract import (
 )
 from .modelling.months import usable_rows
 from .modelling.parquet import RawMonth
-from .modelling.parts import sample_features
 from .records import Champion, Finding, Inspection
 from .runs import document
 from .saved_model import Model
-from .tracking import REFERENCE
 
 # Rows in memory at a time.
 ROWS = 100_000
-
-
-def make_reference(paths: Sequence[Path]) -> Reference:
-    """Make the bins of cleaned months, from rows at even distances."""
-    features = sample_features(paths).items()
-    bins = {str(name): make_bins(values, name in GROUPS) for name, values in features}
-    return Reference(features=bins)
 
 
 def inspect_with_champion(raw: Path, source: str, champion: Champion) -> Inspection:

@@ -48,7 +48,7 @@ def checkpoint(task: Task[P, R], *args: P.args, **options: P.kwargs) -> R:
 
 
 def name_with_file() -> str:
-    """Return a task run's name such as "clean trips_2024-01.parquet"."""
+    """Return a task run's name such as "clean sales_2024-01.parquet"."""
     return f"{task_run.task_name} {file_name(task_run.parameters['location'])}"
 
 

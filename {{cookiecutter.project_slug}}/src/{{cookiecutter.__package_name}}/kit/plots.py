@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from .figures import BLUE, ORANGE, make_figure
 from .modelling.contract import NOUN, PROBLEM, TARGET
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
 
-# Two colours that everybody can tell apart, in print too (Okabe and Ito 2008).
-BLUE, ORANGE = "#0072B2", "#D55E00"
 TOP_FEATURES = 20
 LONGEST_NAME = 40
 UNIT = f" ({PROBLEM.unit})" if PROBLEM.unit else ""
@@ -86,10 +84,3 @@ def _importance(importance: Mapping[str, float]) -> Figure:
     axes.barh(names, [100 * share for _, share in ordered], color=BLUE)
     axes.set(title="Feature importance", xlabel="Share (%)")
     return figure
-
-
-def make_figure(width: float, height: float, left: float) -> tuple[Figure, "Axes"]:
-    """Make a figure, in inches, with fixed margins: a layout engine takes longer than drawing."""
-    figure = Figure(figsize=(width, height))
-    figure.subplots_adjust(left=left, right=0.97, bottom=0.6 / height, top=1 - 0.45 / height)
-    return figure, figure.add_subplot()

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from .figures import BLUE, ORANGE, make_figure
 from .modelling.contract import PROBLEM, TARGET
-from .plots import BLUE, ORANGE, make_figure
 
 BINS = 10
 MOST_CLASSES = 8

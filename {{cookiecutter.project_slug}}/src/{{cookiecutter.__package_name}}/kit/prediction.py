@@ -22,7 +22,7 @@ ROWS = 100_000
 
 def check_names(sources: Sequence[str]) -> None:
     """Raise DataError if the predictions of two months would be one file."""
-    # Next to trips.parquet lies trips.rejected.parquet.
+    # Next to a.parquet lies a.rejected.parquet.
     stems = (Path(file_name(source)).stem.removesuffix(".rejected") for source in sources)
     names = Counter(f"{stem}.parquet" for stem in stems)
     if names.total() > len(names):

@@ -9,46 +9,47 @@ from .modelling.contract import NOUN, PROBLEM
 from .records import Evaluation, Inspection, Metrics, Month, Scores, Verdict
 
 TOP_FEATURES = 10
+MONTH_HEADER = ["File", "Used to", "Month", "Rows", "Kept", "Dropped"]
 # Metrics that have the target's unit.
 WITH_UNIT = ("rmse", "mae")
 
 
 def training_report(evaluation: Evaluation, verdict: Verdict, version: int, run: str) -> str:
     """Write the markdown report of a training."""
-    test = evaluation.test
+    test, outcome = evaluation.test, "promoted to champion" if verdict.promoted else "not promoted"
+    main = f"{_figure(evaluation.metrics, PROBLEM.main)} {PROBLEM.unit}".rstrip()
+    top = sorted(evaluation.importance.items(), key=lambda item: -item[1])[:TOP_FEATURES]
+    months = [*((month, "train") for month in evaluation.months), (test, "test")]
+    parts = [
+        f"# {PROBLEM.error_label} {main}: version {version} {outcome}",
+        f"{verdict.reason[:1].upper()}{verdict.reason[1:]}.",
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, MLflow run {run}",
+        f"## On the {test.kept:,} {NOUN} of {test.period}",
+        _metrics_table(evaluation, verdict, version),
+        "## Data",
+        _table(MONTH_HEADER, [_month_row(month, use) for month, use in months]),
+        "## Feature importance",
+        _table(["Feature", "Share", ""], [[f"`{n}`", f"{s:.1%}", _bar(s)] for n, s in top]),
+        "## Params",
+        _table(["Param", "Value"], [[f"`{n}`", v] for n, v in evaluation.params.items()]),
+    ]
+    return "\n\n".join(parts)
+
+
+def _metrics_table(evaluation: Evaluation, verdict: Verdict, version: int) -> str:
     scores = {
         f"version {version} (challenger)": evaluation.metrics,
         verdict.rival: verdict.rival_metrics,
         PROBLEM.baseline_name: evaluation.baseline,
     }
-    outcome = "promoted to champion" if verdict.promoted else "not promoted"
-    top = sorted(evaluation.importance.items(), key=lambda item: -item[1])[:TOP_FEATURES]
-    main = f"{_figure(evaluation.metrics, PROBLEM.main)} {PROBLEM.unit}".rstrip()
-    return "\n\n".join(
-        [
-            f"# {PROBLEM.error_label} {main}: version {version} {outcome}",
-            f"{verdict.reason[:1].upper()}{verdict.reason[1:]}.",
-            f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, MLflow run {run}",
-            f"## On the {test.kept:,} {NOUN} of {test.period}",
-            _table(
-                ["Model", *(_label(name) for name in PROBLEM.labels)],
-                [[n, *(_figure(found, m) for m in PROBLEM.labels)] for n, found in scores.items()],
-            ),
-            "## Data",
-            _table(
-                ["File", "Used to", "Month", "Rows", "Kept", "Dropped"],
-                [_month_row(month, "train") for month in evaluation.months]
-                + [_month_row(test, "test")],
-            ),
-            "## Feature importance",
-            _table(
-                ["Feature", "Share", ""],
-                [[f"`{name}`", f"{share:.1%}", "█" * round(share * 40)] for name, share in top],
-            ),
-            "## Params",
-            _table(["Param", "Value"], [[f"`{n}`", v] for n, v in evaluation.params.items()]),
-        ]
+    return _table(
+        ["Model", *(_label(name) for name in PROBLEM.labels)],
+        [[model, *(_figure(found, m) for m in PROBLEM.labels)] for model, found in scores.items()],
     )
+
+
+def _bar(share: float) -> str:
+    return "█" * round(share * 40)
 
 
 def scores_table(months: Sequence[Scores]) -> list[dict[str, Any]]:

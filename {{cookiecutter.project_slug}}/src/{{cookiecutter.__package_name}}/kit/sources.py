@@ -98,10 +98,10 @@ def _list_files(location: str) -> list[str]:
 
 def _nothing(location: str, found: list[str]) -> str:
     if location.startswith(DATABASE):
-        return f"{location}: no table with a month in its name, such as trips_2024_01"
+        return f"{location}: no table with a month in its name, such as sales_2024_01"
     kinds = Counter(Path(name_in(path)).suffix or "folders and others" for path in found)
     there = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(3)) or "nothing"
-    advice = "add months like trips_2024-01.parquet, or set the data location"
+    advice = "add months like sales_2024-01.parquet, or set the data location"
     return f"{location}: no parquet or CSV files, but {there}; {advice}"
 
 
@@ -134,7 +134,7 @@ def _filesystem(location: str) -> tuple[Any, str]:
     if location.startswith("http"):
         import aiohttp
 
-        # A server that hangs must not hang the flow run: the default waits for five minutes.
+        # A server that hangs must not hang the flow run: the default waits for 300 s.
         limit = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
         options = {"client_kwargs": {"timeout": limit}}
     try:

@@ -15,9 +15,6 @@ from .records import Evaluation, Month
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# The MLflow artifact that says how the training data were spread.
-REFERENCE = "reference.json"
-
 
 def connect() -> "MlflowClient":
     """Return a client of the store that Settings name. Raises OSError if it cannot be used."""
@@ -68,7 +65,7 @@ def log_training(found: Evaluation, tags: dict[str, str]) -> str:
     """Log all of a training to a new MLflow run, and return its id."""
     import mlflow
 
-    from . import monitoring, plots, saved_model
+    from . import drift, plots, saved_model
     from .modelling import evaluation, months, pipeline
 
     refuse_edited_code()
@@ -76,12 +73,12 @@ def log_training(found: Evaluation, tags: dict[str, str]) -> str:
     times, actual, predicted, _ = evaluation.read_predictions(found.predictions)
     metrics = {f"test_{name}": value for name, value in found.metrics.items()}
     metrics |= {f"baseline_{name}": value for name, value in found.baseline.items()}
-    reference = monitoring.make_reference([month.path for month in found.months])
+    reference = drift.make_reference([month.path for month in found.months])
     with mlflow.start_run(experiment_id=experiment_id(client), tags=tags) as run:
         run_id = str(run.info.run_id)
         log_values(client, run_id, found.params, metrics)
         _log_datasets(client, run_id, {"train": found.months, "test": [found.test]})
-        mlflow.log_dict(reference.model_dump(), REFERENCE)
+        mlflow.log_dict(reference.model_dump(), drift.REFERENCE)
         figures = plots.training_plots(times, actual, predicted, found.importance)
         for name, figure in figures.items():
             mlflow.log_figure(figure, f"plots/{name}.png")

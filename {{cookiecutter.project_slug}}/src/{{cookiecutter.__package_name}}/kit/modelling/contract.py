@@ -21,7 +21,7 @@ NAMES: dict[ModuleType, dict[str, tuple[Any, str]]] = {
     data: {
         "TIME": (str, "the name of the column that orders the rows"),
         "TARGET": (str, "the name of the column that is predicted"),
-        "NOUN": (str, 'what a row is called, such as "trips"'),
+        "NOUN": (str, 'what a row is called, such as "orders"'),
         "SCHEMA": (pa.Schema, "the raw columns with their types"),
         "LABELS": (tuple, "the columns that only the target needs, as a tuple"),
         "REQUIRED": (tuple, "the columns without nulls, as a tuple"),

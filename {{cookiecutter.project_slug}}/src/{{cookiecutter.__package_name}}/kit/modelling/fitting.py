@@ -6,7 +6,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from ...settings import Settings
 from ..files import CODE, refuse_edited_code, replacing, text_digest
 from ..records import Month
 from .contract import TrainParams, make_estimator
@@ -46,15 +45,14 @@ def choose_engine(engine: str, rows: int, memory_rows: int) -> str:
 
 
 def fit_to_checkpoint(
-    months: Sequence[Month], params: TrainParams, engine: str, folder: Path
+    months: Sequence[Month], params: TrainParams, engine: str, folder: Path, scheduler: str = ""
 ) -> Path:
     """Fit, and write the pipeline to a file in `folder` named after all that it depends on."""
     from .pipeline import save
 
     refuse_edited_code()
     path = folder / f"pipeline-{text_digest(repr((CODE, months, params, engine)))}.skops"
-    paths, scheduler = [month.path for month in months], Settings().dask_scheduler
-    pipeline = fit(paths, params, engine, folder, scheduler)
+    pipeline = fit([month.path for month in months], params, engine, folder, scheduler)
     with replacing(path) as temporary:
         save(pipeline, temporary)
     return path

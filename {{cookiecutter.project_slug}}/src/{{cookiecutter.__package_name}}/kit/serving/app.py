@@ -69,43 +69,46 @@ class Served:
 
 def make_app() -> FastAPI:
     """Make the application; its champion is loaded when it starts."""
-    served: list[Served] = []
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        served.append(Served())
-        threading.Thread(target=served[0].follow, daemon=True).start()
-        yield
-        served[0].close()
-
-    app = FastAPI(title=PROJECT, summary="The champion's predictions", lifespan=lifespan)
+    app = FastAPI(title=PROJECT, summary="The champion's predictions", lifespan=_lifespan)
     body = {"requestBody": {"content": {"application/json": {"schema": _schema()}}}}
-
-    @app.post("/predict", openapi_extra=body)
-    async def predict(request: Request) -> Response:
-        """Predict rows of raw columns."""
-        return await _answer(request, served[0], rows.read_predict, _named)
-
-    @app.post("/invocations", include_in_schema=False)
-    async def invocations(request: Request) -> Response:
-        return await _answer(request, served[0], rows.read_invocation, _as_mlflow)
-
-    @app.get("/version")
-    async def version() -> dict[str, Any]:
-        """Say which version answers."""
-        return {"model": PROJECT, "version": served[0].current[0]}
-
-    @app.get("/health")
-    @app.get("/ping", include_in_schema=False)
-    async def health() -> str:
-        """Say that the server is up."""
-        return "OK"
-
+    app.post("/predict", openapi_extra=body)(predict)
+    app.post("/invocations", include_in_schema=False)(invocations)
+    app.get("/version")(version)
+    app.get("/health")(health)
+    app.get("/ping", include_in_schema=False)(health)
     return app
 
 
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.served = served = Served()
+    threading.Thread(target=served.follow, daemon=True).start()
+    yield
+    served.close()
+
+
+async def predict(request: Request) -> Response:
+    """Predict rows of raw columns."""
+    return await _answer(request, rows.read_predict, _named)
+
+
+async def invocations(request: Request) -> Response:
+    """Predict rows in the forms that MLflow's clients send."""
+    return await _answer(request, rows.read_invocation, _as_mlflow)
+
+
+async def version(request: Request) -> dict[str, Any]:
+    """Say which version answers."""
+    return {"model": PROJECT, "version": request.app.state.served.current[0]}
+
+
+async def health() -> str:
+    """Say that the server is up."""
+    return "OK"
+
+
 async def _answer(
-    request: Request, served: Served, read: Callable[[bytes], pd.DataFrame], form: Any
+    request: Request, read: Callable[[bytes], pd.DataFrame], form: Callable[[Any], list[Any]]
 ) -> Response:
     kind = request.headers.get("content-type", "").replace(" ", "").lower()
     if kind not in {"application/json", "application/json;charset=utf-8"}:
@@ -119,10 +122,10 @@ async def _answer(
     if len(body) > MAX_BODY:
         return _refuse(413, f"The body has more than {MAX_BODY:,} bytes: send fewer rows at a time")
     try:
-        version, predicted = await served.predict(read(bytes(body)))
+        found, predicted = await request.app.state.served.predict(read(bytes(body)))
     except rows.BadRowsError as error:
         return _refuse(400, str(error))
-    headers = {"X-Model-Version": str(version)}
+    headers = {"X-Model-Version": str(found)}
     return JSONResponse({"predictions": form(predicted)}, headers=headers)
 
 
