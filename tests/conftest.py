@@ -194,7 +194,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was counted, beside the tests."""
+    """Show what was counted, besides the tests."""
     if any(COUNTED.values()):
         terminalreporter.section("counts")
         for what, number in COUNTED.items():

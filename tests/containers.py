@@ -95,7 +95,7 @@ def podman(folder: Path, base: Path) -> Iterator[Engine]:
 
 
 def base_image(folder: Path, cache: Path) -> Path:
-    """A Debian with Python and pip, as a tar file that later sessions use again."""
+    """Return a Debian with Python and pip, as a tar file that later sessions use again."""
     tar = cache / "python-3.11-slim.tar"
     if not tar.exists():
         root = folder / "root"

@@ -40,7 +40,7 @@ class Page:
         return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
 
     def blocks(self, kind: str = "") -> list[str]:
-        """The code blocks of a kind: those without one hold commands, `text` what they print."""
+        """Return the code blocks of a kind: those without one are commands, `text` is output."""
         found = re.findall(r"^```(\w*)\n(.*?)^```$", self.text, re.MULTILINE | re.DOTALL)
         return [block for name, block in found if name == kind]
 

@@ -65,7 +65,7 @@ class Stage:
 
 @contextmanager
 def stage(project: BakedProject, folder: Path) -> Iterator[Stage]:
-    """`poe up`, healthy, with its state in a folder."""
+    """Run `poe up` with its state in a folder, and wait until it is healthy."""
     mlflow, prefect = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
     env = BakedProject(project.path, folder / "home", project.venv).environment(
         PREFECT_API_URL=f"{prefect}/api",
@@ -86,7 +86,7 @@ def stage(project: BakedProject, folder: Path) -> Iterator[Stage]:
 
 @contextmanager
 def browser() -> Iterator[Page]:
-    """A page of the system's Chromium: nothing is downloaded."""
+    """Open a page of the system's Chromium: nothing is downloaded."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"))
         page = chromium.new_page(

@@ -20,7 +20,7 @@ IS_THERE = (BIN / "initdb").exists()
 
 @contextmanager
 def postgres() -> Iterator[int]:
-    """A database server that asks for the password; its port."""
+    """Run a database server that asks for the password, and yield its port."""
     # Not in pytest's folder, which only its owner may enter.
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     (folder / "password").write_text(PASSWORD)

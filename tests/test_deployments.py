@@ -65,7 +65,7 @@ class Deployed:
 
     @contextmanager
     def worker(self, **env: str) -> Iterator[None]:
-        """A worker that goes on."""
+        """Run a worker that goes on."""
         env = self.project.environment(**self.env, **env)
         log = self.project.home / "worker.log"
         with process("uv", "run", "poe", "worker", cwd=self.project.path, env=env, log=log):
@@ -89,11 +89,11 @@ class Deployed:
         return dead
 
     def store(self) -> Any:
-        """The champion's version, and the flow run that made each version."""
+        """Return the champion's version, and the flow run that made each version."""
         return json.loads(self.run("python", "-c", STORE, str(self.state)))
 
     def span(self, flow_run: str) -> tuple[str, str]:
-        """When a flow run's first task started and its last one ended."""
+        """Return when a flow run's first task started and its last one ended."""
         tasks = self.server.post("task_runs/filter", flow_runs={"id": {"any_": [flow_run]}})
         return min(task["start_time"] for task in tasks), max(task["end_time"] for task in tasks)
 

@@ -43,7 +43,7 @@ def server(reader: BakedProject, tmp_path: Path) -> Iterator[PrefectServer]:
 
 
 def run(command: str, project: BakedProject, server: PrefectServer) -> tuple[int, str]:
-    """Exit code and output of a command, without the internet; it must leave no process."""
+    """Return exit code and output of a command, without the internet; it must leave no process."""
     nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
     env = project.environment(
         PREFECT_API_URL=server.url,
@@ -85,7 +85,7 @@ def test_every_command_of_the_page_runs(reader: BakedProject, server: PrefectSer
 
 
 def check_the_ui(server: PrefectServer) -> None:
-    """What a reader sees in the UI: attempts, states and the artifact."""
+    """Check what a reader sees in the UI: attempts, states and the artifact."""
 
     def seen(kind: str, flow: str) -> list[Any]:
         found: list[Any] = server.post(f"{kind}/filter", flows={"name": {"any_": [flow]}})

@@ -31,7 +31,7 @@ CALLS_AT_IMPORT = {
 
 
 def module_of(file: str) -> str:
-    """The name of a file's module in the package; of __init__.py, its folder's."""
+    """Return the name of a file's module in the package; of __init__.py, its folder's."""
     return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
@@ -39,7 +39,7 @@ MODULES = {module_of(file) for file in FILES}
 
 
 def imports_of(file: str) -> set[str]:
-    """The package's own modules that a file imports, in functions and for types as well."""
+    """Return the package's own modules that a file imports, in functions and for types as well."""
     parts = file.split("/")[:-1]
     found = set()
     for node in ast.walk(ast.parse(FILES[file])):
@@ -81,7 +81,7 @@ def test_imports_make_no_circle() -> None:
 
 
 def house_of(module: str) -> str:
-    """The house that a module belongs to."""
+    """Return the house that a module belongs to."""
     first = module.partition(".")[0]
     return "yours" if first in YOURS else first
 
@@ -128,7 +128,7 @@ def test_modelling_needs_little_of_the_kit() -> None:
 
 
 def words_of(source: str) -> Iterator[str]:
-    """What a file says: its names, texts and comments; of timedelta the minutes are the clock's."""
+    """Yield the names, texts and comments of a file; minutes of a timedelta are the clock's."""
     tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
     for token, following in pairwise(tokens):
         if (token.string, following.string) != ("minutes", "="):
@@ -147,7 +147,7 @@ def test_the_kit_knows_nothing_of_the_example() -> None:
 
 
 def statements_at_import(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements that an import runs: of modules and classes, not of functions."""
+    """Yield the statements that an import runs: of modules and classes, not of functions."""
     for node in body:
         yield node
         if isinstance(node, ast.If) and "__name__" in ast.unparse(node.test):

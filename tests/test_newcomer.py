@@ -60,7 +60,7 @@ class Newcomer:
         return shutil.copytree(template, self.folder / "prefect-ml-template")
 
     def type(self, command: str, folder: Path) -> str:
-        """What a command prints. AssertionError if it fails."""
+        """Return what a command prints. AssertionError if it fails."""
         done = subprocess.run(
             command,
             shell=True,

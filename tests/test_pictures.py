@@ -33,7 +33,7 @@ def platform(project: BakedProject, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="module")
 def page(platform: Stage) -> Iterator[Page]:
-    """A browser, in which somebody has started an ad-hoc training by clicking."""
+    """Open a browser, and start an ad-hoc training in it by clicking."""
     with browser() as page:
         platform.flow_run = start_by_clicking(page, platform)
         platform.prefect.wait_for(platform.flow_run)
@@ -90,7 +90,7 @@ def test_pictures_are_taken(platform: Stage, page: Page, tmp_path: Path, name: s
 
 
 def colours(picture: Image.Image) -> dict[tuple[int, int, int], int]:
-    """How many pixels there are of each colour."""
+    """Count the pixels of each colour."""
     found = picture.convert("RGB").getcolors(picture.width * picture.height)
     return {rgb: number for number, rgb in found or [] if isinstance(rgb, tuple)}  # type: ignore[misc]
 

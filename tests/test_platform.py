@@ -70,7 +70,7 @@ class Platform:
         self.terminal.stdin.flush()
 
     def processes(self) -> dict[int, str]:
-        """Ids and command lines of its processes, in whatever session or group."""
+        """Return ids and command lines of its processes, in whatever session or group."""
         found = processes_with(self.mark)
         return {process: found[process] for process in found.keys() - {self.terminal.pid}}
 
@@ -79,7 +79,7 @@ class Platform:
         wait_until(lambda: not self.processes(), "an end of all its processes", seconds=60)
 
     def memory_mb(self) -> float:
-        """Memory of its processes; what several share counts once."""
+        """Return the memory of its processes; what several share counts once."""
         total = 0
         for process in self.processes():
             rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
@@ -87,7 +87,7 @@ class Platform:
         return total / 1024
 
     def listeners(self) -> set[str]:
-        """The hosts that its ports listen on."""
+        """Return the hosts that its ports listen on."""
         ports = {urlsplit(url).port for url in (self.prefect.url, self.mlflow)}
         rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
         local = [row[1].split(":") for row in rows if row[3] == LISTENS]

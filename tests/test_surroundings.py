@@ -20,7 +20,7 @@ PROJECT = "out/taxi-duration"
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A home with nothing in it but a user for git; beside it, the folder to bake into."""
+    """Make a home with nothing but a user for git, and next to it the folder to bake into."""
     (tmp_path / "out").mkdir()
     (tmp_path / "home").mkdir()
     user = "[user]\n  name = Ada\n  email = ada@example.com\n"
@@ -52,7 +52,7 @@ def run(template: Path, home: Path) -> Cookiecutter:
 
 @pytest.fixture(scope="module")
 def files(bake: Callable[..., BakedProject]) -> dict[str, bytes]:
-    """What a bake in ordinary surroundings makes."""
+    """Return what a bake in ordinary surroundings makes."""
     return contents(bake(init_git=False).path)
 
 

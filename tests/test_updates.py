@@ -49,7 +49,7 @@ def replace(path: Path, old: str, new: str) -> None:
 
 @pytest.fixture
 def upstream(template: Path, tmp_path: Path) -> Path:
-    """A copy of the template with a history of its own."""
+    """Make a copy of the template with a history of its own."""
     copy = tmp_path / "upstream"
     run(tmp_path, "cp", "-r", str(template), str(copy))
     git(copy, "init", "--quiet", "--initial-branch=main")
@@ -59,7 +59,7 @@ def upstream(template: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def baked(upstream: Path, tmp_path: Path) -> Path:
-    """A project that cruft made of it, committed by its user."""
+    """Have cruft make a project of it, and commit that as its user does."""
     cruft(tmp_path, "create", str(upstream), "--no-input")
     project = tmp_path / "taxi-duration"
     # No side effects: neither a repository nor a work pool is cruft's to make.
@@ -70,7 +70,7 @@ def baked(upstream: Path, tmp_path: Path) -> Path:
 
 
 def update(baked: Path, upstream: Path) -> str:
-    """Commit the template's change, see that check and diff tell it, and update."""
+    """Commit the template's change, see that check and diff say so, and update."""
     commit(upstream)
     assert "out of date" in cruft(baked, "check", check=False)
     cruft(baked, "diff")

@@ -80,6 +80,6 @@ def test_the_templates_own_python_is_clean() -> None:
 
 
 def steps(workflow: Path) -> list[dict[str, Any]]:
-    """The steps of all jobs of a workflow."""
+    """Return the steps of all jobs of a workflow."""
     jobs = yaml.safe_load(workflow.read_text())["jobs"]
     return [step for job in jobs.values() for step in job["steps"]]

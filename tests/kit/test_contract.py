@@ -200,5 +200,5 @@ def test_a_command_says_in_one_line_what_is_missing(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
-    assert last == 'error: data.py: NOUN is missing; add it: what a row is called, such as "trips"'
+    assert last == 'error: data.py: NOUN is missing; add it: what a row is called, such as "orders"'
     assert "Traceback" not in done.stderr

@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+from importlib import import_module
 from typing import Any
 
 import httpx
@@ -35,6 +36,8 @@ def _check_parameters(command: Any, arguments: dict[str, Any]) -> None:
         return
     for handler in logging.getLogger().handlers:
         handler.addFilter(_SaidOnce())
+    # What is wrong in data.py, features.py or model.py is said before a server starts.
+    import_module(".modelling.contract", __package__)
     try:
         command.validate_parameters(arguments)
     except TypeError as error:  # Prefect's, with a line for each parameter

@@ -47,18 +47,20 @@ def _write(batches: csv.CSVStreamingReader, path: Path) -> None:
 
 def _options(path: Path) -> dict[str, Any]:
     with csv.open_csv(path) as file:  # its first block says which columns there are
-        names = file.schema.names
-    columns = [name for name in names if name in SCHEMA.names]
+        found = file.schema
+    fields = [field for field in SCHEMA if field.name in found.names]
     return {
         "read_options": csv.ReadOptions(block_size=BLOCK),
         "convert_options": csv.ConvertOptions(
-            column_types={field.name: _read_as(field.type) for field in SCHEMA},
-            include_columns=columns,
+            column_types={f.name: _read_as(f.type, found.field(f.name).type) for f in fields},
+            include_columns=[field.name for field in fields],
             strings_can_be_null=True,
         ),
     }
 
 
-def _read_as(kind: pa.DataType) -> pa.DataType:
-    # A column of whole numbers may be written as 1.0; yes and no are cast later.
-    return pa.float64() if pa.types.is_integer(kind) else kind
+def _read_as(kind: pa.DataType, found: pa.DataType) -> pa.DataType:
+    # Whole numbers may be written as 1.0, and numbers as true or false: the months' reader casts.
+    is_other = pa.types.is_floating(found) or pa.types.is_boolean(found)
+    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    return found if is_number and is_other else kind

@@ -21,25 +21,34 @@ LARGEST_FLOAT32 = 2**24
 def grow(
     name: str, levels: Levels, sums: NDArray[np.float64], more: Levels
 ) -> tuple[Levels, NDArray[np.float64]]:
-    """Make room for categories in sums (..., n): place 0 is for what is none of the levels."""
+    """Make room for categories in sums (..., n).
+
+    The first place is for what is none of the levels, the last for what is missing.
+    """
     if len(levels) and len(more) and levels.dtype.kind != more.dtype.kind:
         raise ValueError(f"group '{name}' holds numbers and texts; make them one of both")
     merged = np.union1d(levels, more) if len(levels) and len(more) else np.unique(more)
     if not len(more) or len(merged) == len(levels):
         return levels, sums
-    grown = np.zeros((*sums.shape[:-1], len(merged) + 1))
-    grown[..., np.append(0, np.searchsorted(merged, levels) + 1)] = sums
+    grown = np.zeros((*sums.shape[:-1], len(merged) + 2))
+    grown[..., places_of(levels, merged)] = sums
     return merged, grown
 
 
+def places_of(levels: Levels, among: Levels) -> NDArray[np.int64]:
+    """Return the places of levels among more levels, with the first place and the last."""
+    return np.concatenate([[0], np.searchsorted(among, levels) + 1, [len(among) + 1]])
+
+
 def codes_of(X: pd.DataFrame, name: str, levels: Levels) -> NDArray[np.int64]:
-    """Return the place of each row's category among the levels, from 1; 0: unknown or missing."""
+    """Return the place of each row's category among the levels; 0 if it is unknown."""
     codes, found = read_categories(X, name)
-    if not len(levels) or levels.dtype.kind != found.dtype.kind:
-        return np.zeros(len(X), np.int64)
-    places = np.minimum(np.searchsorted(levels, found), len(levels) - 1)
-    # The last one is for missing values, which have the code -1.
-    return np.append(np.where(levels[places] == found, places + 1, 0), 0)[codes]
+    places = np.zeros(len(found), np.int64)
+    if len(levels) and levels.dtype.kind == found.dtype.kind:
+        near = np.minimum(np.searchsorted(levels, found), len(levels) - 1)
+        places = np.where(levels[near] == found, near + 1, 0)
+    # Missing values have the code -1, and so the last of these.
+    return np.append(places, len(levels) + 1)[codes]
 
 
 def read_number(X: pd.DataFrame, name: str) -> Any:

@@ -18,6 +18,7 @@ from .target_encoding import GroupMeans
 TRUSTED = [
     f"{GroupMeans.__module__}.GroupMeans",
     f"{build_features.__module__}.{build_features.__name__}",
+    "numpy.dtype",  # of scikit-learn's imputers
     *TRUSTED_TYPES,
 ]
 IMPORTANCE_ROWS = 2_000

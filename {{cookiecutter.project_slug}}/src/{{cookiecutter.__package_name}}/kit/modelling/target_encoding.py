@@ -19,8 +19,9 @@ class GroupMeans(TransformerMixin, BaseEstimator):
     """Replace each category by the mean target of its rows, and their mean target per `per`.
 
     Means are shrunk towards the overall mean by `prior_rows` rows (Micci-Barreca 2001); a category
-    that was never seen, or is missing, counts as one of its own. Learn with `fit_transform`: it
-    gives each row the means of the other folds' rows, so that no row sees its own target.
+    that was never seen counts as average, a missing one as a category of its own. Learn with
+    `fit_transform`: it gives each row the means of the other folds' rows, so that no row sees its
+    own target.
 
     Parameters: `groups` names the features that hold categories, whole numbers or texts; `per` the
     feature to divide by, or None; with `classes` above 2, each class has a mean, its share.
@@ -79,7 +80,7 @@ class GroupMeans(TransformerMixin, BaseEstimator):
         values = self._values(X, np.asarray(y, dtype=float))
         for name in self.groups:
             levels = self.levels_.get(name, categories.NO_LEVELS)
-            sums = self.sums_.get(name, np.zeros((len(values), self.folds, 1)))
+            sums = self.sums_.get(name, np.zeros((len(values), self.folds, 2)))
             levels, sums = categories.grow(
                 name, levels, sums, categories.read_categories(X, name)[1]
             )
@@ -95,7 +96,7 @@ class GroupMeans(TransformerMixin, BaseEstimator):
         for name, sums in other.sums_.items():
             learnt = other.levels_[name]
             levels, own = categories.grow(name, self.levels_[name], self.sums_[name], learnt)
-            own[..., np.append(0, np.searchsorted(levels, learnt) + 1)] += sums
+            own[..., categories.places_of(learnt, levels)] += sums
             self.levels_[name], self.sums_[name] = levels, own
         self.numbers_ = other.numbers_
         return self
