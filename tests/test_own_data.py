@@ -2,8 +2,10 @@
 
 import ast
 import re
+import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from .conftest import BakedProject
@@ -24,6 +26,18 @@ for number, month in enumerate(["2024-01", "2024-02", "2024-03"]):
     part["treated"] = part["sex"] == 1
     part.loc[3, "bmi"] = None
     part.to_parquet(f"data/patients_{month}.parquet")
+"""
+MAKE_SALES = """
+import numpy as np
+import pandas as pd
+rng, rows = np.random.default_rng(0), 1_800
+shop, price = rng.integers(1, 9, rows), rng.uniform(1, 100, rows)
+amount = price * (1 + shop / 4) * rng.lognormal(0, 0.2, rows)
+back = rng.random(rows) < np.where(shop == 3, 0.4, 0.02)
+sales = pd.DataFrame({"shop": [f"{number:05}" for number in shop], "price": price})
+sales["amount"] = np.where(back, -amount, amount)
+sales["sold_at"] = pd.date_range("2024-01-01", "2024-03-31 23:00", rows).round("s")
+sales.to_csv("sales.csv", index=False)
 """
 DATA = '''
 TIME = "visited_at"
@@ -148,3 +162,54 @@ def test_other_data_take_the_place_of_the_example(fresh: BakedProject) -> None:
     fresh.run(*promotion.replace("N", "2").split())
     trained = fresh.run("uv", "run", "poe", "train")
     assert "Version 3 not promoted" in trained.stdout + trained.stderr
+
+
+def code_under(heading: str, page: str) -> list[str]:
+    """Return the blocks of Python under a heading of the README."""
+    found = page.partition(f"\n### {heading}\n")[2].partition("\n### ")[0]
+    return re.findall(r"^```python\n(.*?)^```$", found, re.MULTILINE | re.DOTALL)
+
+
+def test_the_readmes_own_example(fresh: BakedProject) -> None:
+    """A CSV becomes months; a number of them is predicted, and then a class."""
+    page = section(fresh)
+    named = {*re.findall(r"`(\w+)`", page), "TRUSTED_TYPES"}
+    [command] = {*re.findall(r"`(uv run pytest [^`]+)`", page)}
+    for sample in (fresh.path / "data").glob("*.parquet"):
+        sample.unlink()
+    [split] = code_under("My data are one CSV", page)
+    fresh.run("uv", "run", "python", "-c", MAKE_SALES)
+    fresh.run("uv", "run", "python", "-c", f"import pandas as pd\n{split}")
+    assert len([*(fresh.path / "data").iterdir()]) == 3
+
+    src = fresh.path / "src" / fresh.package
+    data, features = code_under("A number", page)
+    [problem] = re.findall(r"`(PROBLEM = Regression.+?)`", page)
+    edit(src / "data.py", data, named - {"PICKUP"})
+    edit(src / "features.py", features, named - {"ZONES"})
+    edit(src / "model.py", problem, named, leave_the_rest=True)
+    check_and_train(fresh, command, r"Version 1 promoted: test RMSE \d+\.?\d* euros, ")
+
+    data, model = code_under("Classes", page)
+    edit(src / "data.py", data, named, leave_the_rest=True)
+    edit(src / "model.py", model, named, leave_the_rest=True)
+    [imported] = re.findall(r"^from .+\n", model)
+    path = src / "model.py"
+    text = path.read_text().replace("XGBRegressor", "XGBClassifier")
+    path.write_text(text.replace("from .kit", f"{imported}from .kit", 1))
+    for store in ("mlflow.db", "mlartifacts"):
+        assert f"`{store}`" in page
+        (shutil.rmtree if (fresh.path / store).is_dir() else Path.unlink)(fresh.path / store)
+    check_and_train(fresh, command, r"Version 1 promoted: test log loss 0?\.\d+, ")
+    fresh.run("uv", "run", "poe", "score")
+    columns = pq.read_schema(fresh.path / "predictions/sales_2024-03.parquet").names
+    assert {"prediction", "probability_kept", "probability_returned"} <= {*columns}
+
+
+def check_and_train(project: BakedProject, command: str, outcome: str) -> None:
+    """Format, check and test an edited project, and train it."""
+    project.run("uv", "run", "poe", "fix")
+    project.run("uv", "run", "poe", "typecheck")
+    assert re.search(r"= \d+ passed(, \d+ warnings?)? in", project.run(*command.split()).stdout)
+    trained = project.run("uv", "run", "poe", "train")
+    assert re.search(f"(?i){outcome}", trained.stdout + trained.stderr), trained.stderr
