@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from benchmarks.size import RENDERED, files_of, functions_in, tables
+from benchmarks.size import RENDERED, TEMPLATE, files_of, functions_in, room_of, tables
 
 LONGEST_FILE, LONGEST_FUNCTION = 150, 25
 # The one file that may be longer: its docstring says why.
@@ -71,6 +71,21 @@ def test_sizes(capsys: pytest.CaptureFixture[str]) -> None:
             if function.lines > LONGEST_FUNCTION:
                 too_long[f"{file}: {function.name}"] = function.lines
     assert not too_long, too_long
+
+
+def test_the_readmes_say_how_much_is_yours() -> None:
+    lines = {"yours": 0, "flows": 0, "kit": 0, "examples": 0}
+    for file, source in FILES.items():
+        lines[room_of(file).partition("/")[0]] += len(source.splitlines())
+    says = {
+        RENDERED.parents[1]: r"what is yours, about ([\d,]+) lines.*?The kit has about ([\d,]+) ",
+        TEMPLATE: r"About ([\d,]+) lines are yours.*?The other ([\d,]+) are the kit",
+    }
+    for house, sentence in says.items():
+        [said] = re.findall(sentence, (house / "README.md").read_text())
+        yours, kit = (int(number.replace(",", "")) for number in said)
+        assert yours == pytest.approx(lines["yours"] + lines["flows"], rel=0.1)
+        assert kit == pytest.approx(lines["kit"], rel=0.1)
 
 
 def test_imports_make_no_circle() -> None:
