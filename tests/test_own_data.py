@@ -30,10 +30,10 @@ for number, month in enumerate(["2024-01", "2024-02", "2024-03"]):
 MAKE_SALES = """
 import numpy as np
 import pandas as pd
-rng, rows = np.random.default_rng(0), 1_800
+rng, rows = np.random.default_rng(0), 9_000
 shop, price = rng.integers(1, 9, rows), rng.uniform(1, 100, rows)
 amount = price * (1 + shop / 4) * rng.lognormal(0, 0.2, rows)
-back = rng.random(rows) < np.where(shop == 3, 0.4, 0.02)
+back = rng.random(rows) < np.where(shop == 3, 0.6, 0.1)
 sales = pd.DataFrame({"shop": [f"{number:05}" for number in shop], "price": price})
 sales["amount"] = np.where(back, -amount, amount)
 sales["sold_at"] = pd.date_range("2024-01-01", "2024-03-31 23:00", rows).round("s")
@@ -171,7 +171,7 @@ def code_under(heading: str, page: str) -> list[str]:
 
 
 def test_the_readmes_own_example(fresh: BakedProject) -> None:
-    """A CSV becomes months; a number of them is predicted, and then a class."""
+    """Turn a CSV into months, and predict a number of them, and then a class."""
     page = section(fresh)
     named = {*re.findall(r"`(\w+)`", page), "TRUSTED_TYPES"}
     [command] = {*re.findall(r"`(uv run pytest [^`]+)`", page)}

@@ -6,7 +6,6 @@ import sys
 from importlib import import_module
 from typing import Any
 
-import httpx
 from cyclopts import App, CycloptsError
 
 # Prefect's modules that log a failure, once for the task and three times for the flow.
@@ -57,18 +56,18 @@ class _SaidOnce(logging.Filter):
 
 
 def _advice(error: Exception) -> str | None:
-    # Not imported here, which takes seconds: who has not used MLflow did not fail in it.
-    mlflow = sys.modules.get("mlflow.exceptions")
+    # Not imported here, which takes seconds: who has not used them did not fail in them.
+    mlflow, httpx = sys.modules.get("mlflow.exceptions"), sys.modules.get("httpx")
     if mlflow and isinstance(error, mlflow.MlflowException):
         return f"MLflow failed ({_cause(error)}); look at its server or its disk"
     if str(error).startswith("Failed to reach API"):
         return f"{error}; start it (uv run poe up), or change PREFECT_API_URL"
+    if not httpx or not isinstance(error, httpx.HTTPError):
+        return None
     if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in DENIED:
         problem = f"{error.request.url}: answers {error.response.status_code}"
         return f"{problem}; set PREFECT_API_AUTH_STRING, or PREFECT_API_KEY for Prefect Cloud"
-    if isinstance(error, httpx.HTTPError):
-        return f"the Prefect API cannot be used ({error}); look at PREFECT_API_URL"
-    return None
+    return f"the Prefect API cannot be used ({error}); look at PREFECT_API_URL"
 
 
 def _cause(error: BaseException) -> str:
