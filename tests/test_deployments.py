@@ -225,12 +225,11 @@ def git(
     cache = baked.run("uv", "cache", "dir").stdout.strip()
     env = {"HOME": str(folder / "home"), "UV_CACHE_DIR": cache}
     state = folder / "home/.local/share/taxi-duration"
-    with (
-        lent_environment(project) as baked.venv,
-        deployed(baked, project, folder, state, **env) as made,
-    ):
+    with lent_environment(project) as baked.venv:
+        baked.run("uv", "sync", "--quiet")
         push(baked)
-        yield made
+        with deployed(baked, project, folder, state, **env) as made:
+            yield made
 
 
 def push(project: BakedProject) -> None:
@@ -261,3 +260,9 @@ def test_a_git_run_comes_from_the_clone(git: Deployed) -> None:
     assert git.store() == {"champion": "1", "flow_runs": {"1": first, "2": second}}
     assert git.server.artifact(second, "pushed-report")
     assert not (git.project.path / "mlflow.db").exists()
+
+    git.project.run("git", "push", "--quiet", "origin", "--delete", "trunk")
+    refused = git.project.run("uv", "run", "poe", "deploy", check=False, **git.env)
+    assert refused.returncode
+    [error] = [line for line in refused.stderr.splitlines() if line.startswith("error")]
+    assert error.endswith("remote.git: is not there; push it, then deploy")

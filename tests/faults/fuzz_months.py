@@ -14,12 +14,16 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
 PACKAGE = next(Path("src").glob("*/flows")).parent.name
-contract, locations, months, pipeline = (
+contract, csv_files, locations, months, pipeline = (
     importlib.import_module(f"{PACKAGE}.kit.{name}")
-    for name in ("modelling.contract", "locations", "modelling.months", "modelling.pipeline")
+    for name in (
+        *("modelling.contract", "csv_files", "locations"),
+        *("modelling.months", "modelling.pipeline"),
+    )
 )
 Random = np.random.Generator
 
@@ -115,6 +119,20 @@ def spoil_bytes(path: Path, rng: Random) -> str:
     return "random bytes"
 
 
+def write_csv(table: pa.Table, folder: Path, rng: Random) -> Path:
+    """Write a month as CSV, sometimes gzipped; what CSV cannot hold goes as text."""
+    path = folder / f"trips_2024-01{rng.choice(['.csv', '.csv.gz'])}"
+    columns = [pa.array(map(str, c.to_pylist())) if _is_odd(c.type) else c for c in table.columns]
+    with pa.output_stream(path) as out:  # gzipped if its name says so
+        pc.write_csv(pa.Table.from_arrays(columns, table.column_names), out)
+    return path
+
+
+def _is_odd(kind: pa.DataType) -> bool:
+    is_simple = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    return not (is_simple or pa.types.is_timestamp(kind) or pa.types.is_string(kind))
+
+
 def one_case(case: int, month: pa.Table, folder: Path) -> tuple[str, str]:
     """Return what was done to the month, and how it ended."""
     rng = np.random.default_rng(case)
@@ -131,12 +149,16 @@ def one_case(case: int, month: pa.Table, folder: Path) -> tuple[str, str]:
     if case % 10 == 1:
         with pq.ParquetWriter(path, table.schema):
             done.append("zero row groups")
+    elif case % 10 in {5, 6}:
+        path = write_csv(table, folder, rng)
+        done.append("CSV")
     else:
         pq.write_table(table, path, row_group_size=int(rng.choice([7, 50, 10_000])))
     if not case % 3:
         done.append(spoil_bytes(path, rng))
     try:
-        cleaned = months.clean_month(path, path.name, folder / "checkpoints")
+        raw = csv_files.as_parquet(path, path.name, folder) if "CSV" in done else path
+        cleaned = months.clean_month(raw, path.name, folder / "checkpoints")
         X, y = months.read([cleaned.path])
         assert len(X) == len(y) == cleaned.kept > 0
         assert np.isfinite(y).all()

@@ -33,7 +33,9 @@ def as_parquet(path: Path, source: str, folder: Path) -> Path:
                 _write(batches, temporary)
     except FileNotFoundError:
         raise DataError(f"{source}: no such file; check the path or the data location") from None
-    except (pa.ArrowException, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # the disk's fault; a gzipped file that is cut has no number
         reason = str(error).split("\n")[0]
         raise DataError(f"{source}: {reason}; correct the file, or SCHEMA in data.py") from error
     return made
@@ -49,6 +51,9 @@ def _options(path: Path) -> dict[str, Any]:
     with csv.open_csv(path) as file:  # its first block says which columns there are
         found = file.schema
     fields = [field for field in SCHEMA if field.name in found.names]
+    for name in (field.name for field in fields):
+        if (count := found.names.count(name)) > 1:
+            raise pa.ArrowInvalid(f"column '{name}' is there {count} times")
     return {
         "read_options": csv.ReadOptions(block_size=BLOCK),
         "convert_options": csv.ConvertOptions(
