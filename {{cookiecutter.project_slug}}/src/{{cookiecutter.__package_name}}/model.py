@@ -22,7 +22,9 @@ class TrainParams(BaseModel, extra="forbid"):
 
     learning_rate: float = Field(default=0.1, gt=0, le=1, description="Weight of each new tree")
     max_depth: int = Field(default=10, ge=1, le=16, description="Depth of a tree")
-    min_child_weight: float = Field(default=30, ge=0, description="Rows in a leaf, at least (classes: by p(1-p))")
+    min_child_weight: float = Field(
+        default=30, ge=0, description="Rows in a leaf, at least; for classes, the sum of p(1-p)"
+    )
     reg_lambda: float = Field(default=10, ge=0, description="L2 penalty on leaf weights")
     subsample: float = Field(default=0.8, gt=0, le=1, description="Share of rows per tree")
     colsample_bytree: float = Field(
