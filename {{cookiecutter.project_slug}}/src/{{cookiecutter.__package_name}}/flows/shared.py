@@ -16,7 +16,7 @@ from ..kit.records import Champion, Month
 MINUTE, HOUR = 60, 60 * 60
 
 # For tasks that reach a store or a server: three more tries after 2, 4 and 8 seconds (and a little
-# chance), unless another try would not help.
+# chance), unless another try would not help. For one task: NETWORK_TASK | {"retries": 5}.
 NETWORK_TASK: dict[str, Any] = {
     "retries": 3,
     "retry_delay_seconds": [2, 4, 8],

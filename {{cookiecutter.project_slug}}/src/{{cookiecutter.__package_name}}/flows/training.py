@@ -62,7 +62,7 @@ def register(run_id: str) -> int:
     return version
 
 
-@task(**NETWORK_TASK)
+@task(**NETWORK_TASK | {"timeout_seconds": HOUR})
 def compare(evaluation: Evaluation) -> Verdict:
     """Let the champion predict the same test rows, and decide which model is better."""
     from ..kit import comparison
