@@ -54,7 +54,7 @@ IMPORTS = {module_of(file): imports_of(file) for file in FILES}
 
 
 def test_imports_are_found() -> None:
-    assert {"data", "features", "model", "kit.locations"} <= IMPORTS[CONTRACT]
+    assert {"data", "features", "model", "kit.modelling.problems"} <= IMPORTS[CONTRACT]
     assert "kit.sources" in IMPORTS["flows.shared"], "an import in a function"
     assert all(found <= MODULES for found in IMPORTS.values())
 

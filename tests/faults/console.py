@@ -46,7 +46,7 @@ def champion() -> dict[str, Any] | None:
     found = registry.champion()
     if not found:
         return None
-    month = sources.list_months(settings.Settings().data_location)[0]
+    month = sources.list_months(settings.Settings().data_location, Path())[0]
     rows = contract.pd.read_parquet(month, columns=contract.INPUTS.names)[:5]
     with registry.load(found.version) as model:
         assert len(model.predict(rows)) == len(rows)

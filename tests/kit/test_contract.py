@@ -18,6 +18,7 @@ from .make_months import make_month
 contract = module("kit.modelling.contract")
 data, features, model = module("data"), module("features"), module("model")
 kit_months = module("kit.modelling.months")
+kit_rows = module("kit.modelling.rows")
 locations = module("kit.locations")
 problems = module("kit.modelling.problems")
 Classification = module("kit.modelling.classification").Classification
@@ -137,22 +138,22 @@ def rows() -> pd.DataFrame:
 def test_clean_returns_what_is_asked_for(
     clean: Any, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data, "clean", clean)
+    monkeypatch.setattr(kit_rows, "clean", clean)
     with pytest.raises(contract.ContractError, match=rf"^data\.py: {message}"):
-        contract.clean(rows(), "2024-01")
+        kit_rows.clean_rows(rows(), "2024-01")
 
 
 def test_clean_may_join_what_it_likes(monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = contract.clean(rows(), "2024-01")[0]
+    expected = kit_rows.clean_rows(rows(), "2024-01")[0]
     own = data.clean
 
     def clean(trips: pd.DataFrame) -> Any:
         vendors = pd.DataFrame({"VendorID": [1.0, 2.0], "vendor": ["one", "two"]})
         return own(trips.merge(vendors, "left", "VendorID"))
 
-    monkeypatch.setattr(data, "clean", clean)
+    monkeypatch.setattr(kit_rows, "clean", clean)
     # Rows as a filter leaves them.
-    kept, _ = contract.clean(rows().set_index(pd.RangeIndex(7, 57)), "2024-01")
+    kept, _ = kit_rows.clean_rows(rows().set_index(pd.RangeIndex(7, 57)), "2024-01")
     assert kept[[*expected]].equals(expected)
 
 
@@ -166,10 +167,10 @@ def test_an_error_in_clean_comes_with_its_line(monkeypatch: pytest.MonkeyPatch) 
     )
     edited: dict[str, Any] = {}
     exec(compile(source, str(data.__file__), "exec"), edited)  # as if it were data.py
-    monkeypatch.setattr(data, "clean", edited["clean"])
+    monkeypatch.setattr(kit_rows, "clean", edited["clean"])
     message = r"^data\.py: clean failed at data\.py:5: KeyError: 'ended'$"
     with pytest.raises(locations.DataError, match=message):
-        contract.clean(rows(), "2024-01")
+        kit_rows.clean_rows(rows(), "2024-01")
 
 
 def test_a_target_that_is_no_number_drops_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,8 +179,8 @@ def test_a_target_that_is_no_number_drops_the_row(monkeypatch: pytest.MonkeyPatc
         target.iloc[0], target.iloc[1] = float("nan"), float("inf")
         return trips.assign(duration=target), {"odd": trips.index == 2}
 
-    monkeypatch.setattr(data, "clean", clean)
-    kept, dropped = contract.clean(rows(), "2024-01")
+    monkeypatch.setattr(kit_rows, "clean", clean)
+    kept, dropped = kit_rows.clean_rows(rows(), "2024-01")
     assert len(kept) == 47
     assert {reason: count for reason, count in dropped.items() if count} == {
         "odd": 1,

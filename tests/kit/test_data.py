@@ -16,6 +16,7 @@ from .make_months import make_month
 contract = module("kit.modelling.contract")
 data = module("data")
 kit_months = module("kit.modelling.months")
+kit_rows = module("kit.modelling.rows")
 locations = module("kit.locations")
 parquet = module("kit.modelling.parquet")
 
@@ -175,7 +176,7 @@ def test_rows_are_dropped_by_reason() -> None:
     trips[data.DROPOFF] = trips[data.PICKUP] + pa.array(seconds, "duration[s]").to_pandas()
     trips.loc[5, "DOLocationID"] = None
     trips.loc[6, "PULocationID"] = 266
-    kept, dropped = contract.clean(trips, "2024-01")
+    kept, dropped = kit_rows.clean_rows(trips, "2024-01")
     assert kept[data.TARGET].tolist() == [1, 60]
     assert {reason: count for reason, count in dropped.items() if count} == {
         "DOLocationID is missing": 1,
@@ -183,7 +184,7 @@ def test_rows_are_dropped_by_reason() -> None:
         "shorter than 1 minute": 2,
         "longer than 60 minutes": 1,
     }
-    rest, dropped = contract.clean(trips, "2024-02")
+    rest, dropped = kit_rows.clean_rows(trips, "2024-02")
     assert not len(rest)
     assert dropped["outside the month"] == 5
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from .. import module
 
 locations = module("kit.locations")
+periods = module("kit.modelling.periods")
 settings = module("settings")
 sources = module("kit.sources")
 
@@ -27,25 +29,31 @@ def server(months: list[str]) -> Iterator[str]:
         http.shutdown()
 
 
+def choose(
+    train: list[str] | None, test: str | None, location: str, window: int | None = None
+) -> Any:
+    """Choose months where nothing has to be split."""
+    return sources.choose_months(train, test, window, location, Path("nowhere"))
+
+
 def test_the_newest_month_is_the_test_month(months: list[str]) -> None:
     folder = str(Path(months[0]).parent)
-    assert sources.choose_months(None, None, folder) == (months[:2], months[2])
-    assert sources.choose_months(None, months[1], folder) == (months[:1], months[1])
-    assert sources.choose_months(months[:1], months[1], "nowhere") == (months[:1], months[1])
+    assert choose(None, None, folder) == (months[:2], months[2])
+    assert choose(None, None, folder, window=1) == (months[1:2], months[2])
+    assert choose(None, None, folder, window=9) == (months[:2], months[2])
+    assert choose(None, months[1], folder) == (months[:1], months[1])
+    assert choose(months[:1], months[1], "nowhere") == (months[:1], months[1])
+    assert choose(months[:2], months[2], "nowhere", window=1) == (months[1:2], months[2])
     with pytest.raises(locations.DataError, match=r"no month before .*2024-01.* to train on"):
-        sources.choose_months(None, months[0], folder)
+        choose(None, months[0], folder)
 
 
 def test_a_data_location_without_months_is_refused(tmp_path: Path) -> None:
     with pytest.raises(locations.DataError, match="no parquet or CSV files"):
-        sources.choose_months(None, None, str(tmp_path))
+        choose(None, None, str(tmp_path))
     (tmp_path / "trips_2024-01.xlsx").touch()
     with pytest.raises(locations.DataError, match=r"no parquet or CSV files, but 1 \.xlsx"):
-        sources.choose_months(None, None, str(tmp_path))
-    (tmp_path / "trips.parquet").touch()
-    (tmp_path / "trips_2024-13.parquet").touch()
-    with pytest.raises(locations.DataError, match="no month in its name"):
-        sources.choose_months(None, None, str(tmp_path))
+        choose(None, None, str(tmp_path))
 
 
 def test_hidden_files_are_no_months(tmp_path: Path) -> None:
@@ -54,7 +62,7 @@ def test_hidden_files_are_no_months(tmp_path: Path) -> None:
         # What macOS leaves next to a copy, and a file on its way.
         (tmp_path / f"._{name}").touch()
     (tmp_path / ".trips_2024-03.parquet").touch()
-    found = sources.list_months(str(tmp_path))
+    found = sources.list_months(str(tmp_path), tmp_path / "raw")
     assert [Path(path).name for path in found] == ["trips_2024-01.parquet", "trips_2024-02.parquet"]
 
 
@@ -63,45 +71,19 @@ def test_a_newest_month_in_several_files_is_refused(tmp_path: Path) -> None:
     for name in ("trips_2024-01.parquet", *names):
         (tmp_path / name).touch()
     message = rf"2 files are of 2024-02, the newest month \({', '.join(names)}\); put them into one"
-    for choose in (sources.newest_month, partial(sources.choose_months, None, None)):
-        with pytest.raises(locations.DataError, match=message):
-            choose(str(tmp_path))
+    with pytest.raises(locations.DataError, match=message):
+        sources.newest_month(str(tmp_path), tmp_path)
+    with pytest.raises(locations.DataError, match=message):
+        choose(None, None, str(tmp_path))
     # A month that was given is taken; of older ones `check_months` says that they overlap.
     test = str(tmp_path / "trips_2024-02.parquet")
-    assert sources.choose_months(None, test, str(tmp_path))[1] == test
-
-
-@pytest.mark.parametrize(
-    ("name", "month"),
-    [
-        ("trips_2024-01", "2024-01"),
-        ("trips_2024_01", "2024-01"),
-        ("202401", "2024-01"),
-        ("trips-202401-v2", "2024-01"),
-        ("trips_20240131", "2024-01"),
-        ("trips_2024-01-31", "2024-01"),
-        ("trips_1999-12", "1999-12"),
-        ("trips_202413", None),
-        ("trips_2024-00", None),
-        ("trips_2024", None),
-        ("trips_20240145", None),
-        ("trips_1202401", None),
-        ("trips_1824-01", None),
-    ],
-)
-def test_a_month_is_found_in_a_name(name: str, month: str | None) -> None:
-    for location in (f"data/{name}.parquet", f"postgresql://host/trips?table={name}"):
-        if month:
-            assert sources.month_in_name(location) == month
-        else:
-            with pytest.raises(locations.DataError, match="no month in its name"):
-                sources.month_in_name(location)
+    assert choose(None, test, str(tmp_path))[1] == test
 
 
 def test_months_are_listed_and_fetched_over_http(
     server: str, months: list[str], tmp_path: Path
 ) -> None:
-    found = sources.list_months(server)
+    found = sources.list_months(server, tmp_path)
     assert [uri.rsplit("/", 1)[-1] for uri in found] == [Path(path).name for path in months]
     copy = sources.fetch(found[0], tmp_path)
     assert copy.read_bytes() == Path(months[0]).read_bytes()
@@ -112,7 +94,7 @@ def test_months_are_listed_and_fetched_over_http(
 
 def test_what_a_protocol_needs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(locations.DataError, match="s3fs"):
-        sources.list_months("s3://bucket/months")
+        sources.list_months("s3://bucket/months", tmp_path)
     monkeypatch.setitem(sys.modules, "adbc_driver_postgresql", None)
     with pytest.raises(locations.DataError, match="uv sync --group postgres"):
         sources.fetch("postgresql://me@nowhere/trips?table=trips_2024_01", tmp_path)
@@ -130,7 +112,7 @@ def test_what_a_protocol_needs_is_named(tmp_path: Path, monkeypatch: pytest.Monk
 def test_every_month_has_a_name(location: str, name: str) -> None:
     assert locations.file_name(location) == locations.name_in(location) == name
     if "2024" in name:
-        assert sources.month_in_name(location) == "2024-01"
+        assert periods.in_name(location) == "2024-01"
 
 
 @pytest.mark.parametrize(
@@ -171,9 +153,9 @@ def test_a_table_makes_a_name_that_stays_in_its_folder(table: str, tmp_path: Pat
 )
 def test_a_location_holds_no_password(location: str, tmp_path: Path) -> None:
     uses: list[Callable[[], object]] = [
-        lambda: sources.choose_months([location], None, "data"),
-        lambda: sources.choose_months(None, location, "data"),
-        lambda: sources.list_months(location),
+        lambda: choose([location], None, "data"),
+        lambda: choose(None, location, "data"),
+        lambda: sources.list_months(location, tmp_path),
         lambda: sources.fetch(location, tmp_path),
     ]
     for use in uses:
@@ -203,7 +185,7 @@ def test_csv_gives_the_same_rows_as_parquet(months: list[str], tmp_path: Path) -
     for path, ending in zip(months, ("csv", "csv.gz"), strict=False):
         table = pd.read_parquet(path)
         table.to_csv(tmp_path / f"{Path(path).stem}.{ending}", index=False)
-    found = sources.list_months(str(tmp_path))
+    found = sources.list_months(str(tmp_path), tmp_path / "raw")
     for path, source in zip(months, found, strict=False):
         month = cleaning.clean_month(sources.fetch(source, folder), source, folder)
         same = cleaning.clean_month(Path(path), path, folder)

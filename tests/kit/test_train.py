@@ -70,9 +70,9 @@ def test_train_promotes_once_and_keeps_the_champion(months: list[str], tmp_path:
 @pytest.mark.usefixtures("prefect_harness")
 def test_a_deleted_checkpoint_is_made_again(months: list[str], state_dir: Path) -> None:
     folder = state_dir / "checkpoints"
-    month = shared.cleaned(months[0], folder)
+    month = shared.fetch_and_clean(months[0], folder)
     month.path.unlink()
-    assert shared.cleaned(months[0], folder).path.exists()
+    assert shared.fetch_and_clean(months[0], folder).path.exists()
 
 
 @pytest.mark.usefixtures("prefect_harness")

@@ -12,6 +12,7 @@ import pytest
 from . import PACKAGE, module, quick_params
 
 flows = module("flows")
+periods = module("kit.modelling.periods")
 registry = module("kit.registry")
 settings = module("settings")
 sources = module("kit.sources")
@@ -23,8 +24,8 @@ ROWS = 5_000
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write every n-th row of each of the newest three months to a folder."""
     folder, fetched = tmp_path_factory.mktemp("sample"), tmp_path_factory.mktemp("fetched")
-    for location in sources.list_months(settings.Settings().data_location)[-3:]:
-        name = f"month_{sources.month_in_name(location)}.parquet"
+    for location in sources.list_months(settings.Settings().data_location, fetched)[-3:]:
+        name = f"month_{periods.in_name(location)}.parquet"
         pq.write_table(every_nth_row(sources.fetch(location, fetched)), folder / name)
     return folder
 

@@ -20,6 +20,7 @@ from . import PACKAGE, module, quick_params
 contract = module("kit.modelling.contract")
 fitting = module("kit.modelling.fitting")
 kit_months = module("kit.modelling.months")
+kit_rows = module("kit.modelling.rows")
 pipelines = module("kit.modelling.pipeline")
 parts = module("kit.modelling.parts")
 settings = module("settings")
@@ -44,7 +45,7 @@ build_features(pd.read_parquet(sys.argv[1])).to_parquet(sys.argv[2])
 def months(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     """Clean every month of the data location; oldest first."""
     folder = tmp_path_factory.mktemp("months")
-    found = sources.list_months(settings.Settings().data_location)
+    found = sources.list_months(settings.Settings().data_location, folder)
     return [kit_months.clean_month(sources.fetch(name, folder), name, folder) for name in found]
 
 
@@ -81,7 +82,7 @@ def test_every_month_is_cleaned(months: list[Any]) -> None:
     for month in months:
         X, y = kit_months.read([month.path])
         assert np.isfinite(y).all(), f"{month.source}: {contract.TARGET} is not always a number"
-        faults = contract.input_faults(X, month.period)
+        faults = kit_rows.input_faults(X, month.period)
         assert not any(bad.any() for bad in faults.values()), month.source
 
 

@@ -17,6 +17,7 @@ app.command(f"{__package__}.kit.deployment:worker")
 app.command(f"{__package__}.kit.automations:automations")
 app.command(f"{__package__}.kit.platform:up")
 app.command(f"{__package__}.kit.platform:work", show=False)
+app.command(f"{__package__}.kit.split_files:split")
 app.command(f"{__package__}.kit.upgrade:upgrade")
 
 if __name__ == "__main__":

@@ -9,8 +9,11 @@ import pyarrow as pa
 PICKUP = "lpep_pickup_datetime"
 DROPOFF = "lpep_dropoff_datetime"
 
-# The column that puts the rows in order, and into months.
+# The column that puts the rows in order, and into periods.
 TIME = PICKUP
+
+# What is tested on at a time, and named in the files: "month", "week" or "day".
+PERIOD = "month"
 
 # What is predicted: a column that `clean` adds, or a raw one that is in SCHEMA, LABELS and
 # REQUIRED. In which unit, model.py says.

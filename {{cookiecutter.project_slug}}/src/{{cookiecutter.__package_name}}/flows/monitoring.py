@@ -10,10 +10,10 @@ from prefect.events import emit_event
 from ..kit.locations import Location
 from ..kit.orchestration import name_with_file
 from ..kit.project import PROJECT
-from ..kit.records import Champion, Inspection, RetrainResult
+from ..kit.records import Champion, Count, Inspection, RetrainResult
 from ..settings import Settings
 from .scoring import score
-from .shared import HOUR, NETWORK_TASK, fetch, find_champion, find_newest
+from .shared import HOUR, NETWORK_TASK, fetch, find_champion, find_months
 from .training import train
 
 DRIFT_KEY = f"{PROJECT}-drift"
@@ -65,10 +65,9 @@ def monitor(path: Location | None = None, alarm: bool = True) -> Inspection:
         path: Month to look at; by default the newest of the data location.
         alarm: Emit the drift event, which starts a retraining, if the verdict is "fail".
     """
-    settings = Settings()
     champion = find_champion()
-    path = path or find_newest(settings.data_location)
-    found = inspect(fetch(path, settings.checkpoint_dir), path, champion)
+    path = find_months([path] if path else None)[-1]
+    found = inspect(fetch(path, Settings().checkpoint_dir), path, champion)
     publish_inspection(found)
     if alarm and found.verdict == "fail":
         raise_alarm(found)
@@ -77,11 +76,12 @@ def monitor(path: Location | None = None, alarm: bool = True) -> Inspection:
 
 
 @flow(name=f"{PROJECT}-retrain")
-def retrain(force: bool = False) -> RetrainResult:
+def retrain(force: bool = False, window: Count | None = None) -> RetrainResult:
     """Train if the newest month is no longer what the champion learnt from; then score it.
 
     Args:
         force: Train whatever the verdict on the month.
+        window: How many months to train on, the newest; by default all.
     """
     # An alarm from here would start the next retraining.
     seen = monitor(alarm=False)
@@ -90,4 +90,4 @@ def retrain(force: bool = False) -> RetrainResult:
         known = f", and version {tested} was tested on it" if tested else ""
         get_run_logger().info(f"No training: {seen.period} is {seen.verdict}{known}")
         return RetrainResult(monitoring=seen)
-    return RetrainResult(monitoring=seen, training=train(), scoring=score())
+    return RetrainResult(monitoring=seen, training=train(window=window), scoring=score())

@@ -11,7 +11,7 @@ from ..kit.orchestration import name_with_file
 from ..kit.project import PROJECT
 from ..kit.records import Champion, ScoreResult, Scores
 from ..settings import Settings
-from .shared import HOUR, NETWORK_TASK, fetch, find_champion, find_newest
+from .shared import HOUR, NETWORK_TASK, fetch, find_champion, find_months
 
 SCORES_KEY = f"{PROJECT}-scores"
 
@@ -47,7 +47,7 @@ def score(paths: list[Location] | None = None) -> ScoreResult:
 
     settings = Settings()
     champion = find_champion()
-    paths = paths or [find_newest(settings.data_location)]
+    paths = find_months(paths)
     check_names(paths)
     months = [
         predict(fetch(path, settings.checkpoint_dir), path, champion, settings.prediction_dir)

@@ -12,6 +12,7 @@ from prefect.cache_policies import NO_CACHE
 
 from ..kit.orchestration import BY_CONTENT, checkpoint, is_retryable, name_with_file
 from ..kit.records import Champion, Month
+from ..settings import Settings
 
 MINUTE, HOUR = 60, 60 * 60
 
@@ -36,21 +37,23 @@ CACHED_TASK: dict[str, Any] = {
 
 
 @task(**NETWORK_TASK)
-def find_months(
-    train_paths: list[str] | None, test_path: str | None, data_location: str
+def find_training_months(
+    train: list[str] | None, test: str | None, window: int | None = None
 ) -> tuple[list[str], str]:
     """Find the months to train on and the one to test on: those given, or the data location's."""
     from ..kit import sources
 
-    return sources.choose_months(train_paths, test_path, data_location)
+    settings = Settings()
+    return sources.choose_months(train, test, window, settings.data_location, settings.raw_dir)
 
 
 @task(**NETWORK_TASK)
-def find_newest(data_location: str) -> str:
-    """Find the newest month of the data location."""
+def find_months(given: list[str] | None) -> list[str]:
+    """Find the months that are given, or the newest of the data location."""
     from ..kit import sources
 
-    return sources.newest_month(data_location)
+    settings = Settings()
+    return sources.find_months(given, settings.data_location, settings.raw_dir)
 
 
 @task(task_run_name=name_with_file, **NETWORK_TASK)
@@ -69,7 +72,7 @@ def clean(raw: Path, location: str, folder: Path) -> Month:
     return clean_month(raw, location, folder)
 
 
-def cleaned(location: str, folder: Path) -> Month:
+def fetch_and_clean(location: str, folder: Path) -> Month:
     """Fetch and clean a month."""
     return checkpoint(clean, fetch(location, folder), location, folder)
 
@@ -80,3 +83,11 @@ def find_champion() -> Champion:
     from ..kit import registry
 
     return registry.the_champion()
+
+
+@task(**NETWORK_TASK)
+def make_champion(version: int, reason: str, by: str) -> str:
+    """Move the alias champion to a version; `by` is for the audit trail."""
+    from ..kit import promotions
+
+    return promotions.promote(version, reason, by).summary

@@ -11,10 +11,17 @@ from prefect.runtime import flow_run
 from ..kit.locations import Location
 from ..kit.orchestration import checkpoint, is_lost_worker, one_at_a_time
 from ..kit.project import PROJECT
-from ..kit.records import Evaluation, Month, TrainResult, Verdict
+from ..kit.records import Count, Evaluation, Month, TrainResult, Verdict
 from ..model import TrainParams
 from ..settings import Settings
-from .shared import CACHED_TASK, HOUR, NETWORK_TASK, cleaned, find_months
+from .shared import (
+    CACHED_TASK,
+    HOUR,
+    NETWORK_TASK,
+    fetch_and_clean,
+    find_training_months,
+    make_champion,
+)
 
 REPORT_KEY = f"{PROJECT}-training"
 
@@ -71,14 +78,6 @@ def compare(evaluation: Evaluation) -> Verdict:
 
 
 @task(**NETWORK_TASK)
-def make_champion(version: int, reason: str) -> None:
-    """Move the alias champion to a version."""
-    from ..kit import promotions
-
-    promotions.promote(version, reason, by=f"flow run {flow_run.name}")
-
-
-@task(**NETWORK_TASK)
 def publish(evaluation: Evaluation, verdict: Verdict, version: int, run_id: str) -> None:
     """Publish the report as a Prefect artifact, with a link to the MLflow run."""
     from ..kit import registry, reports, runs
@@ -97,6 +96,7 @@ def publish(evaluation: Evaluation, verdict: Verdict, version: int, run_id: str)
 def train(
     train_paths: list[Location] | None = None,
     test_path: Location | None = None,
+    window: Count | None = None,
     params: TrainParams | None = None,
     params_name: str | None = None,
     engine: Literal["auto", "memory", "external", "dask"] = "auto",
@@ -106,6 +106,7 @@ def train(
     Args:
         train_paths: Months to train on; by default all of the data location before the test.
         test_path: Month to test on; by default the newest of the data location.
+        window: How many months to train on, the newest; by default all.
         params: Params of the estimator; by default those of model.py.
         params_name: Name of params that `tune` saved, instead of `params`.
         engine: Where the training rows are: in "memory", on the disk ("external") or in a cluster
@@ -119,8 +120,8 @@ def train(
     settings = Settings()
     folder = settings.checkpoint_dir
     params = find_params(params_name) if params_name else params or TrainParams()
-    train_paths, test_path = find_months(train_paths, test_path, settings.data_location)
-    *months, test = [cleaned(path, folder) for path in (*train_paths, test_path)]
+    train_paths, test_path = find_training_months(train_paths, test_path, window)
+    *months, test = [fetch_and_clean(path, folder) for path in (*train_paths, test_path)]
     check_months(months, test)
     chosen = choose_engine(engine, sum(month.kept for month in months), settings.memory_rows)
     pipeline = checkpoint(fit, months, params, chosen, folder)
@@ -129,7 +130,7 @@ def train(
     version = register(run_id)
     verdict = compare(evaluation)
     if verdict.promoted:
-        make_champion(version, verdict.reason)
+        make_champion(version, verdict.reason, f"flow run {flow_run.name}")
     publish(evaluation, verdict, version, run_id)
     result = TrainResult(
         run_id=run_id, model_version=version, metrics=evaluation.metrics, **verdict.model_dump()

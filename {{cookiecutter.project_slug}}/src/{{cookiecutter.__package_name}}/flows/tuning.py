@@ -1,18 +1,16 @@
 """The flow `tune`: a search for better params."""
 
 import os
-from typing import Annotated
 
 from prefect import flow, get_run_logger, task
 from prefect.task_runners import ThreadPoolTaskRunner
-from pydantic import Field
 
 from ..kit.locations import Location
 from ..kit.orchestration import one_at_a_time
 from ..kit.project import PROJECT
-from ..kit.records import Month, TuneResult
+from ..kit.records import Count, Month, TuneResult
 from ..settings import Settings
-from .shared import NETWORK_TASK, cleaned, find_months
+from .shared import NETWORK_TASK, fetch_and_clean, find_training_months
 
 # More at once would learn less from each other.
 TRIALS_AT_ONCE = min(4, os.cpu_count() or 1)
@@ -53,7 +51,7 @@ def close_search(search: str, name: str) -> TuneResult:
 def tune(
     train_paths: list[Location] | None = None,
     test_path: Location | None = None,
-    trials: Annotated[int, Field(ge=1)] = 20,
+    trials: Count = 20,
     name: str = "tuned",
 ) -> TuneResult:
     """Search for better params, and save the best; it goes on where an earlier search ended.
@@ -64,9 +62,8 @@ def tune(
         trials: Number of params to try, with those that were tried on these months before.
         name: Name to save the best params under: `train` takes it as its params_name.
     """
-    settings = Settings()
-    train_paths, _ = find_months(train_paths, test_path, settings.data_location)
-    months = [cleaned(path, settings.checkpoint_dir) for path in train_paths]
+    train_paths, _ = find_training_months(train_paths, test_path)
+    months = [fetch_and_clean(path, Settings().checkpoint_dir) for path in train_paths]
     search, done = open_search(months, name)
     get_run_logger().info(f"{len(done)} of {trials} trials are done")
     missing = [number for number in range(trials) if number not in done]

@@ -10,8 +10,6 @@ from pydantic import AfterValidator
 from .files import text_digest
 
 LONGEST_NAME = 150
-# A month in a name, such as 2024-01, 202401 or 2024-01-31.
-MONTH = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_]?(0[1-9]|1[0-2])(?:[-_]?[0-3]\d)?(?!\d)")
 # What is a login in the query of an address; a presigned address has no other way.
 PASSWORDS = {"password", "sslpassword", "private_token", "access_token", "token"}
 
@@ -54,11 +52,3 @@ def file_name(location: str) -> str:
     plain = re.sub(r"[^\w.+=, -]", "_", name).lstrip(".")
     short = plain.encode()[-LONGEST_NAME:].decode(errors="ignore")
     return name if short == name else f"{text_digest(name)}-{short}"
-
-
-def month_in_name(location: str) -> str:
-    """Return the yyyy-mm in a file's or table's name. Raises DataError if there is none."""
-    found = MONTH.search(name_in(location))
-    if not found:
-        raise DataError(f"{location}: no month in its name; call it like sales_2024-01.parquet")
-    return f"{found[1]}-{found[2]}"

@@ -58,6 +58,11 @@ class MachineSettings(BaseSettings):
         return self.state_dir / "checkpoints"
 
     @property
+    def raw_dir(self) -> Path:
+        """Folder of the copies of months that lie elsewhere, and of those cut from other files."""
+        return self.checkpoint_dir / "raw"
+
+    @property
     def prediction_dir(self) -> Path:
         """Folder of the scored months."""
         return self.state_dir / "predictions"

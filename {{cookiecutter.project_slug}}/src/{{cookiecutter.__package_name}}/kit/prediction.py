@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 
 from .files import replacing
 from .locations import DataError, file_name
-from .modelling.contract import INPUTS, PROBLEM, TIME, input_faults
+from .modelling.contract import INPUTS, PROBLEM, TIME
 from .modelling.parquet import RawMonth
+from .modelling.rows import input_faults
 from .records import Scores
 from .saved_model import Model
 

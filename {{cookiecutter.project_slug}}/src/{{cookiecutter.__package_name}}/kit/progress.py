@@ -13,7 +13,7 @@ T = TypeVar("T")
 BAR: dict[str, Any] = {"leave": False, "delay": 2, "disable": None}
 
 
-def progress(steps: Iterable[T], total: int, what: str, unit: str) -> Iterator[T]:
+def progress(steps: Iterable[T], total: int | None, what: str, unit: str) -> Iterator[T]:
     """Yield the steps, with a bar that counts them and goes away at the end."""
     return iter(tqdm(steps, what, total, unit=unit, **BAR))
 

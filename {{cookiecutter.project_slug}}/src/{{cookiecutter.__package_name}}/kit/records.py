@@ -1,11 +1,12 @@
 """What tasks hand each other, and what flows return: paths, ids and small values."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 Metrics = dict[str, float]
+Count = Annotated[int, Field(ge=1)]
 Judgement = Literal["ok", "warn", "fail"]
 
 

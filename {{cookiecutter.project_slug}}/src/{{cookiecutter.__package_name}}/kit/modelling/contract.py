@@ -3,18 +3,14 @@
 The only module of the kit that reads data.py, features.py and model.py.
 """
 
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from ... import data, features, model
-from ..locations import DataError
 from .problems import Problem
 
 NAMES: dict[ModuleType, dict[str, tuple[Any, str]]] = {
@@ -42,6 +38,8 @@ NAMES: dict[ModuleType, dict[str, tuple[Any, str]]] = {
     },
 }
 
+PERIODS = ("month", "week", "day")
+
 
 class ContractError(ValueError):
     """One of the user's modules lacks what the kit needs. The message says what to do."""
@@ -58,6 +56,8 @@ def _check_names() -> None:
                 raise ContractError(f"{_file(module)}: {name} is missing; add it: {what}")
             if not isinstance(getattr(module, name), kind):
                 raise ContractError(f"{_file(module)}: {name} is of another type; make it {what}")
+    if getattr(data, "PERIOD", "month") not in PERIODS:
+        raise ContractError(f"data.py: PERIOD is none of {', '.join(PERIODS)}; make it one")
     if features.PER and len(model.PROBLEM.classes) > 2:  # noqa: PLR2004 two are numbers, 0 and 1
         raise ContractError("features.py: PER divides a number; with so many classes make it None")
 
@@ -88,7 +88,9 @@ _check_names()
 _check_columns()
 
 TIME, TARGET = data.TIME, data.TARGET
-SCHEMA, LABELS, REQUIRED = data.SCHEMA, data.LABELS, data.REQUIRED
+PERIOD: Literal["month", "week", "day"] = getattr(data, "PERIOD", "month")
+SCHEMA, LABELS, REQUIRED, RANGES = data.SCHEMA, data.LABELS, data.REQUIRED, data.RANGES
+clean = data.clean
 NOUN, MAX_DROPPED_SHARE = data.NOUN, data.MAX_DROPPED_SHARE
 # The raw columns that the model may use.
 INPUTS = pa.schema([field for field in SCHEMA if field.name not in LABELS])
@@ -100,51 +102,3 @@ TrainParams: TypeAlias = model.TrainParams
 make_estimator = model.make_estimator
 SEARCH_SPACE: dict[str, tuple[float, float]] = getattr(model, "SEARCH_SPACE", {})
 LOG_SCALE: set[str] = getattr(model, "LOG_SCALE", set())
-
-
-def input_faults(rows: pd.DataFrame, period: str | None = None) -> dict[str, pd.Series]:
-    """Return why rows cannot be predicted: by reason, which rows. Period None: any."""
-    present = [name for name in data.REQUIRED if name in rows]
-    faults = {f"{name} is missing": rows[name].isna() for name in present}
-    for name, (low, high) in data.RANGES.items():
-        if name in rows:
-            known = rows[name].between(low, high) | rows[name].isna()
-            faults[f"{name} not from {low} to {high}"] = ~known
-    if period:
-        months = rows[TIME].to_numpy().astype("M8[M]")
-        faults["outside the month"] = pd.Series(months != np.datetime64(period), rows.index)
-    return faults
-
-
-def clean(rows: pd.DataFrame, period: str) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Clean rows as data.py says: those to keep, with the target; and how many went, by reason."""
-    rows = rows.reset_index(drop=True)
-    inputs, found = input_faults(rows, period), _call_clean(rows)
-    kinds = [type(part) for part in found] if isinstance(found, tuple) else []
-    if kinds != [pd.DataFrame, dict] or any(len(bad) != len(rows) for bad in found[1].values()):
-        raise ContractError("data.py: clean has to return (rows, {reason: bad rows})")
-    cleaned, faults = found
-    if not cleaned.index.equals(rows.index) or TARGET not in cleaned:
-        raise ContractError(f"data.py: clean has to return all rows in order, with '{TARGET}'")
-    target, unknown = PROBLEM.encode(cleaned[TARGET])
-    faults = inputs | faults | {f"{TARGET} is {PROBLEM.unknown}": unknown}
-    return drop(cleaned.assign(**{TARGET: target}), faults)
-
-
-def drop(rows: pd.DataFrame, faults: dict[str, pd.Series]) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Return the rows without a fault, and how many were dropped by their first one."""
-    first = np.select([np.asarray(bad, bool) for bad in faults.values()], range(len(faults)), -1)
-    dropped = np.bincount(first + 1, minlength=len(faults) + 1)[1:]
-    return rows[first < 0], dict(zip(faults, map(int, dropped), strict=True))
-
-
-def _call_clean(rows: pd.DataFrame) -> Any:
-    """Call the user's function; DataError if it fails, with its own words and line."""
-    try:
-        return data.clean(rows)
-    except Exception as error:
-        package = str(Path(str(data.__file__)).parent)  # not pandas, which the error comes from
-        own = [f for f in traceback.extract_tb(error.__traceback__) if package in f.filename][-1]
-        where = f"{Path(own.filename).name}:{own.lineno}"
-        words = " ".join(f"{type(error).__name__}: {error}".split())
-        raise DataError(f"data.py: clean failed at {where}: {words}") from error

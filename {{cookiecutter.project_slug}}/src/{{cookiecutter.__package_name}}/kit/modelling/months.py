@@ -11,18 +11,9 @@ import pyarrow.parquet as pq
 from ..files import CODE, file_digest, refuse_edited_code, replacing, text_digest
 from ..locations import DataError, file_name
 from ..records import Month
-from .contract import (
-    INPUTS,
-    LABELS,
-    MAX_DROPPED_SHARE,
-    SCHEMA,
-    TARGET,
-    TIME,
-    clean,
-    drop,
-    input_faults,
-)
+from .contract import INPUTS, LABELS, MAX_DROPPED_SHARE, SCHEMA, TARGET, TIME
 from .parquet import RawMonth
+from .rows import clean_rows, drop, input_faults
 
 
 def clean_month(raw: Path, source: str, folder: Path) -> Month:
@@ -39,7 +30,7 @@ def clean_month(raw: Path, source: str, folder: Path) -> Month:
         kept = 0
         with replacing(path) as temporary, pq.ParquetWriter(temporary, _schema()) as out:
             for batch in month.batches(f"Cleaning {period}"):
-                rows, reasons = clean(batch.to_pandas(), period)
+                rows, reasons = clean_rows(batch.to_pandas(), period)
                 out.write_table(pa.Table.from_pandas(rows, out.schema, preserve_index=False))
                 dropped.update(reasons)
                 kept += len(rows)
@@ -72,7 +63,7 @@ def usable_rows(
         rows = batch.to_pandas()
         known = rows.reindex(columns=[*LABELS]).notna().all(axis=1)
         if known.any():
-            kept, _ = clean(rows[known], period)
+            kept, _ = clean_rows(rows[known], period)
             yield kept[INPUTS.names], kept[TARGET]
         if not known.all():
             rest = rows.loc[~known, INPUTS.names]

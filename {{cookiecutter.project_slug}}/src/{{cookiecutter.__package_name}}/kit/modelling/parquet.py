@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 
 from ..locations import DataError
 from ..progress import progress
+from .periods import check_past, first_days, name_of
 
 BATCH_ROWS = 250_000
 FIX = "convert it in the file, or change SCHEMA in data.py"
@@ -46,17 +46,21 @@ class RawMonth:
                 columns = [_cast(batch.column(field.name), field) for field in self.schema]
             yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
-    def period(self, time: str) -> str:
-        """Return the month (yyyy-mm) of most rows: real files hold a few of others."""
+    def periods(self, time: str) -> Counter[str]:
+        """Return the rows of each month (or week, or day), by its name."""
         counts: Counter[np.datetime64] = Counter()
         for batch in self._read([time], BATCH_ROWS):
             with _blaming(self.source):
                 times = _wall_clock(batch.column(0)).drop_null()
-            months = times.to_numpy(zero_copy_only=False).astype("M8[M]")
-            counts.update(dict(zip(*np.unique(months, return_counts=True), strict=True)))
+            days = first_days(times.to_numpy(zero_copy_only=False))
+            counts.update(dict(zip(*np.unique(days, return_counts=True), strict=True)))
         if not counts:
             raise DataError(f"{self.source}: column '{time}' is empty; fetch the file again")
-        period = str(max(counts, key=lambda month: counts[month]))
+        return Counter({name_of(day): rows for day, rows in counts.items()})
+
+    def period(self, time: str) -> str:
+        """Return the period of most rows: real files hold a few of others."""
+        [(period, _)] = self.periods(time).most_common(1)
         check_past(period, self.source)
         return period
 
@@ -68,17 +72,6 @@ class RawMonth:
             if batch is None:
                 return
             yield batch
-
-
-def check_past(period: str, source: str) -> None:
-    """Raise DataError if a month (yyyy-mm) has begun nowhere on earth yet.
-
-    It would stay the newest month, and every later model would be tested on it.
-    """
-    east = timezone(timedelta(hours=14))
-    if np.datetime64(period) > np.datetime64(f"{datetime.now(east):%Y-%m}"):
-        problem = f"{source}: is of {period}, which has not begun"
-        raise DataError(f"{problem}; check the file and its name, or this machine's clock")
 
 
 class _CastError(Exception):

@@ -14,7 +14,8 @@ from pydantic import (
     create_model,
 )
 
-from ..modelling.contract import INPUTS, REQUIRED, input_faults
+from ..modelling.contract import INPUTS, REQUIRED
+from ..modelling.rows import input_faults
 
 SHOWN = 3
 
