@@ -28,6 +28,7 @@ sources = module("kit.sources")
 
 PROBLEM = contract.PROBLEM
 ROWS, SINGLE_ROWS = 1_000, 20
+ENOUGH = 5_000
 KINDS = [pa.timestamp("us"), pa.int64(), pa.float64(), pa.string()]
 ADVICE = (
     "A row has to get the same features wherever it is. What cat.codes and factorize give depends "
@@ -57,9 +58,16 @@ def rows(months: list[Any]) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def pipeline(months: list[Any]) -> Any:
-    """Fit a small model to the month before the newest."""
-    return fitting.fit([months[-2].path], quick_params())
+def history(months: list[Any]) -> list[Path]:
+    """Take the newest months before the newest, as many as have rows enough for a small model."""
+    rows = np.cumsum([month.kept for month in months[-2::-1]])
+    return [month.path for month in months[-2::-1][: int(np.searchsorted(rows, ENOUGH)) + 1]]
+
+
+@pytest.fixture(scope="module")
+def pipeline(history: list[Path]) -> Any:
+    """Fit a small model."""
+    return fitting.fit(history, quick_params())
 
 
 def assert_same(expected: pd.DataFrame, found: pd.DataFrame, where: str) -> None:
@@ -122,9 +130,11 @@ def test_another_process_gets_the_same(rows: pd.DataFrame, tmp_path: Path) -> No
     assert_same(contract.build_features(rows), pd.read_parquet(built), "in another process")
 
 
-def test_a_small_model_beats_the_baseline(months: list[Any], pipeline: Any) -> None:
+def test_a_small_model_beats_the_baseline(
+    months: list[Any], history: list[Path], pipeline: Any
+) -> None:
     X, y = kit_months.read([months[-1].path])
-    baseline = PROBLEM.baseline(*parts.target_counts([months[-2].path]), len(y))
+    baseline = PROBLEM.baseline(*parts.target_counts(history), len(y))
     loss = PROBLEM.losses(y.to_numpy(), PROBLEM.predict(pipeline, X)).mean()
     assert loss < PROBLEM.losses(y.to_numpy(), baseline).mean(), "the features explain nothing"
 

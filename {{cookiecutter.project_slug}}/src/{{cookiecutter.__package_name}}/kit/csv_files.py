@@ -65,7 +65,10 @@ def _options(path: Path) -> dict[str, Any]:
 
 
 def _read_as(kind: pa.DataType, found: pa.DataType) -> pa.DataType:
-    # Whole numbers may be written as 1.0, and numbers as true or false: the months' reader casts.
+    # Whole numbers may be written as 1.0, numbers as true or false, times with a zone: the months'
+    # reader casts.
     is_other = pa.types.is_floating(found) or pa.types.is_boolean(found)
     is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
-    return found if is_number and is_other else kind
+    is_zoned = pa.types.is_timestamp(found) and bool(found.tz)
+    as_found = is_zoned if pa.types.is_timestamp(kind) else is_number and is_other
+    return found if as_found else kind
