@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from .locations import KeptLocation
+
 Metrics = dict[str, float]
 Judgement = Literal["ok", "warn", "fail"]
 
@@ -12,7 +14,7 @@ Judgement = Literal["ok", "warn", "fail"]
 class Month(BaseModel):
     """A cleaned month: where it lies and what was kept of it."""
 
-    source: str
+    source: KeptLocation
     path: Path
     digest: str
     period: str
@@ -80,7 +82,7 @@ class Champion(BaseModel):
 class Scores(BaseModel):
     """A scored month: where its predictions lie, and why rows have none."""
 
-    source: str
+    source: KeptLocation
     path: Path
     rows: int
     scored: int

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from . import locations
 from .csv_files import as_parquet, is_csv
 from .files import replacing, text_digest
 from .locations import MONTH, DataError, file_name, month_in_name, name_in, refuse_password
@@ -124,7 +125,8 @@ def _reaching(location: str) -> Iterator[None]:
     except Exception as error:  # each store has errors of its own, such as a missing login
         reason = str(error) or "no answer in time"
         advice = "try again later, or check its address and your login"
-        raise OSError(f"{location}: cannot be read ({reason}); {advice}") from error
+        message = f"{location}: cannot be read ({reason}); {advice}"
+        raise OSError(locations.without_signature(message)) from None  # it may have one as well
 
 
 def _filesystem(location: str) -> tuple[Any, str]:
