@@ -19,18 +19,24 @@ class WholeBodies:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request, or none."""
         if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        body, more = bytearray(), True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return None
-            if len(body) <= MAX_BODY:
-                body += message.get("body", b"")
-            more = message.get("more_body", False)
-        whole = [{"type": "http.request", "body": bytes(body)}]
+            await self.app(scope, receive, send)
+        elif body := await _whole(receive):
+            waiting = [body]
 
-        async def again() -> Any:
-            return whole.pop() if whole else await receive()
+            async def again() -> Any:
+                return waiting.pop() if waiting else await receive()
 
-        await self.app(scope, again, send)
+            await self.app(scope, again, send)
+
+
+async def _whole(receive: Any) -> dict[str, Any] | None:
+    """Return the message with all of a body, or None if it did not come to its end."""
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        if len(body) <= MAX_BODY:
+            body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return {"type": "http.request", "body": bytes(body)}
