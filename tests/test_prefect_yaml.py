@@ -95,3 +95,10 @@ def test_a_clone_is_of_the_branch_that_was_answered(bake: Bake) -> None:
     [step] = prefect_yaml(bake(storage="git", init_git=False, **answers))["pull"]
     [clone] = step.values()
     assert clone == {"repository": answers["git_repository"], "branch": "trunk"}
+
+
+def test_what_must_outlive_a_clone_lies_elsewhere(bake: Bake) -> None:
+    for deployment in deployments(bake(storage="git", init_git=False)).values():
+        env = deployment["work_pool"]["job_variables"]["env"]
+        assert env["TAXI_DURATION_STATE_DIR"] == "~/.local/share/taxi-duration"
+        assert env["PREFECT_RUNNER_AUTO_INSTALL_DEPENDENCIES"] == "true"

@@ -1,5 +1,6 @@
 """What the flows promise when a step fails: how often it is tried, how long, and in turn."""
 
+import logging
 from datetime import timedelta
 from typing import Any
 
@@ -64,6 +65,32 @@ def test_a_training_waits_for_another(state_dir: Any, monkeypatch: pytest.Monkey
     with pytest.raises(ValueError, match="give one, not both"):
         module("flows").train.fn(params=quick_params(), params_name="tuned")
     assert said == ["Another training is at work; this one waits for its end"]
+
+
+@pytest.mark.parametrize("tested", [None, 7])
+def test_a_retraining_looks_without_an_alarm(
+    tested: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = module("kit.records").Finding(value=9, judgement="fail")
+    seen = {"model_version": 1, "period": "2024-01", "digest": "x", "rows": 1, "test_error": 1}
+    drifted = module("kit.records").Inspection(**seen, error=None, findings={"distance": found})
+    monitoring, done = module("flows.monitoring"), []
+    for name, answer in {
+        "monitor": drifted,
+        "find_tested": tested,
+        "train": None,
+        "score": None,
+    }.items():
+        monkeypatch.setattr(
+            monitoring,
+            name,
+            lambda *_, name=name, answer=answer, **o: done.append((name, o)) or answer,
+        )
+    monkeypatch.setattr(monitoring, "get_run_logger", lambda: logging.getLogger())
+    monitoring.retrain.fn()
+    assert done[:2] == [("monitor", {"alarm": False}), ("find_tested", {})]
+    # A month that a version was tested on was learnt as far as it can be.
+    assert [name for name, _ in done[2:]] == ([] if tested else ["train", "score"])
 
 
 def test_a_flow_run_is_dead_after_as_long_as_the_page_says() -> None:
