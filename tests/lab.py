@@ -158,7 +158,7 @@ def files_with(folder: Path, text: str) -> list[str]:
 
 
 @contextmanager
-def _http_server(handler: Any) -> Iterator[str]:
+def serve_http(handler: Any) -> Iterator[str]:
     """Serve HTTP from threads, and yield the address."""
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
         Thread(target=http.serve_forever, daemon=True).start()
@@ -180,7 +180,7 @@ def sink() -> Iterator[tuple[str, list[str]]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with _http_server(Keeper) as address:
+    with serve_http(Keeper) as address:
         yield address, bodies
 
 
@@ -231,7 +231,7 @@ def faulty_server(months: Path, good_after: int = 1000) -> Iterator[tuple[str, l
     """Yield the address of a server with faults, and the months it was asked for."""
     asked: list[str] = []
     kind = type("Handler", (Faulty,), {"asked": asked, "good_after": good_after})
-    with _http_server(partial(kind, directory=str(months))) as address:
+    with serve_http(partial(kind, directory=str(months))) as address:
         yield address, asked
 
 

@@ -3,30 +3,23 @@
 import http.client
 import json
 import re
+import socket
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import TEMPLATE, BakedProject
-from .lab import answers, free_port, process, wait_until
+from .conftest import BakedProject
+from .lab import COUNTS, answers, free_port, process, wait_until
+from .odd_requests import ODD, ROW, but, records
 
 pytestmark = pytest.mark.slow
 
 JSON = {"Content-Type": "application/json"}
-PAGE = TEMPLATE / "{{cookiecutter.project_slug}}" / "docs" / "model-life.md"
-# The row that the page sends with curl.
-[ROW] = json.loads(re.findall(r"-d '(.+)'", PAGE.read_text())[0])["dataframe_records"]
-
-
-def records(*rows: Any) -> str:
-    return json.dumps({"dataframe_records": rows})
-
-
-def but(**values: Any) -> str:
-    return records(ROW | values)
 
 
 def without(name: str) -> str:
@@ -120,11 +113,15 @@ def env(project: BakedProject, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 
 @pytest.fixture(scope="module")
-def port(
-    project: BakedProject, env: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[int]:
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of the server's output."""
+    return tmp_path_factory.mktemp("server") / "log"
+
+
+@pytest.fixture(scope="module")
+def port(project: BakedProject, env: dict[str, Any], log: Path) -> Iterator[int]:
     """Serve the champion, and yield the port."""
-    port, log = free_port(), tmp_path_factory.mktemp("server") / "log"
+    port = free_port()
     command = ("uv", "run", "poe", "serve", "--port", str(port))
     with process(*command, cwd=project.path, env=project.environment(**env), log=log):
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/health"), "the server")
@@ -154,6 +151,30 @@ def test_bad_bodies_are_refused_with_a_reason(port: int) -> None:
     message = json.loads(ask(port, BAD["an unknown zone"])[1])["message"]
     assert "PULocationID not from 1 to 265: 1" in message
     assert "more than 5,000,000 bytes" in ask(port, BAD["10 MB"])[1]
+
+
+def statuses(port: int, sent: bytes, goes: bool) -> str:
+    """Return the statuses that answer what is sent, until the connection is closed."""
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as opened:
+        got = b""
+        with suppress(ConnectionError):  # the server may close before it has read everything
+            opened.sendall(sent)
+            if goes:
+                opened.shutdown(socket.SHUT_WR)
+            while part := opened.recv(65_536):
+                got += part
+    return " ".join(re.findall(r"HTTP/1\.1 (\d{3}) ", got.decode("latin-1")))
+
+
+def test_odd_requests_are_answered_or_refused(port: int, log: Path) -> None:
+    good = ask(port, but())
+    for name, (expected, sent) in ODD.items():
+        COUNTS["bad inputs tried"] += 1
+        got = statuses(port, sent, goes=not expected)
+        assert re.fullmatch(expected, got), f"{name}: {got}, not {expected}: {sent[:1_000]!r}"
+    assert len(ODD) >= 150
+    assert ask(port, but()) == good
+    assert not re.search("Traceback|Error|ERROR", log.read_text())
 
 
 def test_rows_that_lack_what_may_be_lacking_are_predicted(port: int) -> None:

@@ -10,6 +10,7 @@ from .. import module
 
 evaluation = module("kit.modelling.evaluation")
 Classification = module("kit.modelling.classification").Classification
+Regression = module("kit.modelling.problems").Regression
 
 # Pairs of models that are compared on so many rows of a test month.
 PAIRS = {**dict.fromkeys([*range(1, 11), 30, 100], 900), 1000: 300}
@@ -68,6 +69,30 @@ def test_promotion_asks_for_a_gain_beyond_noise(noise: float, promoted: bool, wh
     assert why in verdict.reason
     assert verdict.rival == "version 1 (champion)"
     assert verdict.rival_metrics["rmse"] == pytest.approx(np.sqrt(np.mean(error**2)))
+
+
+def test_a_gain_of_as_much_as_is_asked_for_is_enough() -> None:
+    y = np.zeros(500)
+    assert compare(y, y + 0.5, y + 1, 0.5).promoted
+    assert not compare(y, y + 0.5, y + 1, 0.51).promoted
+
+
+def test_one_row_that_is_far_off_may_be_the_first_of_more() -> None:
+    y, challenger, rival = np.zeros(100), np.ones(100), np.full(100, np.sqrt(2))
+    assert compare(y, challenger, rival).promoted
+    challenger[0] = 6  # better by 18% still, but not with three such rows
+    verdict = compare(y, challenger, rival)
+    assert not verdict.promoted
+    assert "17.8% below version 1 (champion) (95% CI -" in verdict.reason
+
+
+def test_no_gain_makes_up_for_a_limit_that_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    y = np.zeros(500)
+    for limit, promoted in ((0.5, True), (0.4, False)):
+        monkeypatch.setattr(evaluation, "PROBLEM", Regression(max_rmse=limit))
+        verdict = compare(y, y + 0.5, y + 1)
+        assert verdict.promoted is promoted
+        assert promoted or verdict.reason.endswith("above max_rmse 0.4")
 
 
 def test_what_is_no_number_is_no_gain() -> None:

@@ -189,6 +189,36 @@ def test_rows_are_dropped_by_reason() -> None:
     assert dropped["outside the month"] == 5
 
 
+def test_a_column_may_be_missing_where_its_range_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(data.RANGES, "trip_distance", (0, 10))
+    trips = MONTH.to_pandas()[:4].assign(trip_distance=[0, 10, None, 10.5])
+    faults = kit_rows.input_faults(trips)
+    assert faults["trip_distance not from 0 to 10"].tolist() == [False, False, False, True]
+
+
+def test_rows_are_read_in_order_of_time(months: list[str], tmp_path: Path) -> None:
+    newest, oldest = (kit_months.clean_month(Path(p), p, tmp_path) for p in reversed(months[:2]))
+    X, y = kit_months.read([newest.path, oldest.path])
+    assert len(X) == len(y) == newest.kept + oldest.kept
+    assert X[data.TIME].is_monotonic_increasing
+    minutes = kit_months.read([oldest.path])[1]
+    assert y[: oldest.kept].tolist() == minutes.tolist()
+
+
+def test_a_month_that_has_not_begun_is_refused(tmp_path: Path) -> None:
+    now = pd.Timestamp.now("UTC").tz_localize(None)
+    for months, period in ((-1, None), (2, f"{now + pd.DateOffset(months=2):%Y-%m}")):
+        moved = pa.array([now + pd.DateOffset(months=months)] * len(MONTH), pa.timestamp("us"))
+        path = tmp_path / f"trips_{months}.parquet"
+        pq.write_table(with_column(MONTH, data.PICKUP, moved), path)
+        with parquet.RawMonth(path, str(path), data.SCHEMA) as month:
+            if not period:
+                assert month.period(data.PICKUP) < f"{now:%Y-%m}"
+                continue
+            with pytest.raises(locations.DataError, match=f"is of {period}, which has not begun"):
+                month.period(data.PICKUP)
+
+
 def test_months_that_overlap_are_refused(months: list[str], tmp_path: Path) -> None:
     first, *_, last = [kit_months.clean_month(Path(path), path, tmp_path) for path in months]
     kit_months.check_months([first], last)

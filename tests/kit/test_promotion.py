@@ -80,6 +80,17 @@ def test_a_promotion_that_was_cut_off_is_one_when_tried_again(
 
 
 @pytest.mark.usefixtures("store")
+def test_no_champion_is_without_an_entry_in_the_trail(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut_off(*_: Any) -> None:
+        raise OSError("cut off")
+
+    monkeypatch.setattr(tracking.connect(), "set_registered_model_tag", cut_off)
+    with pytest.raises(OSError, match="cut off"):
+        promote(1)
+    assert champion_version() is None
+
+
+@pytest.mark.usefixtures("store")
 def test_the_trail_stays_in_order_when_the_clock_is_set_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

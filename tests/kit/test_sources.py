@@ -2,7 +2,9 @@
 
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,14 +21,30 @@ settings = module("settings")
 sources = module("kit.sources")
 
 
-@pytest.fixture
-def server(months: list[str]) -> Iterator[str]:
-    """The months over HTTP."""
-    handler = partial(SimpleHTTPRequestHandler, directory=str(Path(months[0]).parent))
+SIGNED = [
+    "https://bucket.s3.amazonaws.com/trips_2024-01.parquet?X-Amz-Date=2024&X-Amz-Signature=hunter2",
+    "https://bucket.s3.amazonaws.com/trips_2024-01.parquet?AWSAccessKeyId=A&Signature=hunter2&v=1",
+    "https://storage.googleapis.com/trips_2024-01.parquet?x-goog-signature=hunter2",
+    "https://account.blob.core.windows.net/O'Brien/trips_2024-01.csv?sv=1 2&sig=hunter2%3D",
+    "https://cdn.example/trips_2024-01.parquet?Policy=hunter2&Signature=x&Key-Pair-Id=hunter2",
+]
+
+
+@contextmanager
+def serving(handler: Any) -> Iterator[str]:
+    """Serve HTTP, and give the address."""
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
         threading.Thread(target=http.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{http.server_port}"
         http.shutdown()
+
+
+@pytest.fixture
+def server(months: list[str]) -> Iterator[str]:
+    """The months over HTTP."""
+    folder = str(Path(months[0]).parent)
+    with serving(partial(SimpleHTTPRequestHandler, directory=folder)) as address:
+        yield address
 
 
 def choose(
@@ -90,6 +108,19 @@ def test_months_are_listed_and_fetched_over_http(
     with pytest.raises(locations.DataError, match="no such file"):
         sources.fetch(f"{server}/trips_1999-01.parquet", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [copy.name]
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_a_signature_is_in_no_error_of_a_store(status: int, tmp_path: Path) -> None:
+    class Refusing(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(status)
+
+    with serving(Refusing) as address, pytest.raises((OSError, locations.DataError)) as caught:
+        sources.fetch(SIGNED[0].replace("https://bucket.s3.amazonaws.com", address), tmp_path)
+    told = "".join(traceback.format_exception(caught.value))
+    assert f"{address}/trips_2024-01.parquet: " in told
+    assert "hunter2" not in told
 
 
 def test_what_a_protocol_needs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,6 +209,23 @@ def test_a_location_holds_no_password(location: str, tmp_path: Path) -> None:
 )
 def test_a_location_without_a_password_is_taken(location: str) -> None:
     assert locations.refuse_password(location) == location
+
+
+@pytest.mark.parametrize("location", SIGNED)
+def test_no_signature_is_kept(location: str) -> None:
+    plain = location.partition("?")[0]
+    kept = {"path": "x", "rows": 1, "scored": 1, "rejected": {}}
+    assert module("kit.records").Scores(source=location, **kept).source == plain
+    kept = {"path": "x", "digest": "", "period": "", "rows": 1, "kept": 1, "dropped": {}}
+    assert module("kit.records").Month(source=location, **kept).source == plain
+    error = locations.DataError(f"{location}: no answer (url='{location}')")
+    assert str(error) == f"{plain}: no answer (url='{plain}')"
+    assert "hunter2" not in locations.file_name(location)
+
+
+@pytest.mark.parametrize("location", ["a/b?sig=x", "https://host/a?design=1", "https://host/a?v=2"])
+def test_what_is_not_signed_is_kept(location: str) -> None:
+    assert locations.without_signature(location) == location
 
 
 def test_csv_gives_the_same_rows_as_parquet(months: list[str], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Locations of months and servers: no passwords in them, and names for files made of them."""
+"""Locations of months and servers: no password in them, and none kept; names for their files."""
 
 import re
 from pathlib import Path
@@ -12,10 +12,20 @@ from .files import text_digest
 LONGEST_NAME = 150
 # What is a login in the query of an address; a presigned address has no other way.
 PASSWORDS = {"password", "sslpassword", "private_token", "access_token", "token"}
+# An address that its query signs (S3, GCS, Azure, CloudFront), wherever it is in a text.
+PRESIGNED = re.compile(r"""(?i)(://[^?]*)\?.*?(?<![a-z0-9])sig(?:nature)?=[^\s'"]*(?<!:)""")
+
+
+def without_signature(text: str) -> str:
+    """Return a text whose presigned addresses lack their queries: who has one can read the file."""
+    return PRESIGNED.sub(r"\1", text)
 
 
 class DataError(ValueError):
     """Data that cannot be used. The message says which, what is wrong and what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(without_signature(message))
 
 
 def refuse_password(location: str) -> str:
@@ -33,6 +43,8 @@ def refuse_password(location: str) -> str:
 
 # A path or an address, without a password.
 Location = Annotated[str, AfterValidator(refuse_password)]
+# The same as it is kept: in results, in reports, in MLflow.
+KeptLocation = Annotated[str, AfterValidator(without_signature)]
 
 
 def name_in(location: str) -> str:

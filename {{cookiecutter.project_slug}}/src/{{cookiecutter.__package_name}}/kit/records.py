@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from .locations import KeptLocation
+
 Metrics = dict[str, float]
 Count = Annotated[int, Field(ge=1)]
 Judgement = Literal["ok", "warn", "fail"]
@@ -13,7 +15,7 @@ Judgement = Literal["ok", "warn", "fail"]
 class Month(BaseModel):
     """A cleaned month: where it lies and what was kept of it."""
 
-    source: str
+    source: KeptLocation
     path: Path
     digest: str
     period: str
@@ -81,7 +83,7 @@ class Champion(BaseModel):
 class Scores(BaseModel):
     """A scored month: where its predictions lie, and why rows have none."""
 
-    source: str
+    source: KeptLocation
     path: Path
     rows: int
     scored: int

@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from . import locations
 from .files import replacing, text_digest
 from .locations import DataError, file_name, name_in
 
@@ -73,7 +74,8 @@ def _reaching(location: str) -> Iterator[None]:
     except Exception as error:  # each store has errors of its own, such as a missing login
         reason = str(error) or "no answer in time"
         advice = "try again later, or check its address and your login"
-        raise OSError(f"{location}: cannot be read ({reason}); {advice}") from error
+        message = f"{location}: cannot be read ({reason}); {advice}"
+        raise OSError(locations.without_signature(message)) from None  # it may have one as well
 
 
 def _filesystem(location: str) -> tuple[Any, str]:

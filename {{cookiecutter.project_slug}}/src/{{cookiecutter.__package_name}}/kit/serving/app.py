@@ -16,9 +16,8 @@ from ..modelling.contract import PROBLEM
 from ..project import PROJECT
 from ..saved_model import Model, is_here
 from . import rows
+from .bodies import MAX_BODY, WholeBodies
 
-# Bytes of a request: some 30,000 rows of JSON.
-MAX_BODY = 5_000_000
 # More rows are predicted in a thread, so that other requests do not wait for them.
 ROWS_AT_ONCE = 200
 SECONDS_BETWEEN_LOOKS = 20
@@ -70,6 +69,7 @@ class Served:
 def make_app() -> FastAPI:
     """Make the application; its champion is loaded when it starts."""
     app = FastAPI(title=PROJECT, summary="The champion's predictions", lifespan=_lifespan)
+    app.add_middleware(WholeBodies)
     body = {"requestBody": {"content": {"application/json": {"schema": _schema()}}}}
     app.post("/predict", openapi_extra=body)(predict)
     app.post("/invocations", include_in_schema=False)(invocations)
@@ -113,16 +113,13 @@ async def _answer(
     kind = request.headers.get("content-type", "").replace(" ", "").lower()
     if kind not in {"application/json", "application/json;charset=utf-8"}:
         return _refuse(415, "The body's type is not known: send Content-Type: application/json")
-    if "content-length" not in request.headers:
-        return _refuse(411, "The body's length is not known: send Content-Length")
-    body = bytearray()
-    async for part in request.stream():
-        if len(body) <= MAX_BODY:  # the rest is read, or the client would not hear the answer
-            body += part
+    if "content-length" not in request.headers or "transfer-encoding" in request.headers:
+        return _refuse(411, "The body's length is not known: send Content-Length, and no chunks")
+    body = await request.body()
     if len(body) > MAX_BODY:
         return _refuse(413, f"The body has more than {MAX_BODY:,} bytes: send fewer rows at a time")
     try:
-        found, predicted = await request.app.state.served.predict(read(bytes(body)))
+        found, predicted = await request.app.state.served.predict(read(body))
     except rows.BadRowsError as error:
         return _refuse(400, str(error))
     headers = {"X-Model-Version": str(found)}

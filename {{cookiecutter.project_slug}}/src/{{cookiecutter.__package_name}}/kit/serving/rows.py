@@ -67,6 +67,7 @@ class Split(BaseModel, extra="forbid"):
 
     columns: list[str]
     data: list[list[Any]]
+    index: list[Any] = []  # of no use here, but pandas adds it
 
 
 class Invocation(BaseModel, extra="forbid"):
@@ -99,6 +100,8 @@ def read_invocation(body: bytes) -> pd.DataFrame:
 
 
 def _rows(names: list[str], values: Any, by_column: bool = False) -> list[Any]:
+    if len({*names}) < len(names):
+        raise BadRowsError("The table has a column twice")
     try:
         rows = zip(*values, strict=True) if by_column else values
         found = [dict(zip(names, row, strict=True)) for row in rows]
