@@ -205,3 +205,21 @@ def test_other_answers_and_pythons(bake: Callable[..., BakedProject], python: st
     assert re.search(r"\d+ passed", project.run("uv", "run", "poe", "test", "-q").stdout)
     if not found:
         pytest.skip(f"Python {python} is not on this machine: the tests ran on its own")
+
+
+@pytest.mark.parametrize("system", ["linux", "macos", "windows"])
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
+def test_all_that_is_locked_has_wheels(
+    project: BakedProject, tmp_path: Path, python: str, system: str
+) -> None:
+    """On x86-64, and of macOS on arm64: nobody needs a compiler."""
+    listed = ["uv", "export", "--quiet", "--frozen", "--all-groups", "--no-emit-project"]
+    locked = tmp_path / "locked.txt"
+    project.run(*listed, "--no-hashes", "--output-file", str(locked))
+    target = ["--python-version", python, "--python-platform", system, "--no-python-downloads"]
+    resolve = ["uv", "pip", "compile", "--quiet", "--no-deps", "--only-binary", ":all:", *target]
+    done = project.run(*resolve, str(locked), check=False)
+    if "Failed to fetch" in done.stderr:
+        pytest.skip(f"the index of packages is out of reach: {done.stderr.splitlines()[0]}")
+    assert not done.returncode, done.stderr
+    assert "prefect==" in done.stdout

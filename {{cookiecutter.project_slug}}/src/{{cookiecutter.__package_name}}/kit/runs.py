@@ -32,7 +32,8 @@ def document(run_id: str, name: str) -> dict[str, Any]:
     import mlflow
 
     if name not in {file.path for file in connect().list_artifacts(run_id)}:
-        raise ValueError(f"MLflow run {run_id}: holds no {name}; train again")
+        problem = f"MLflow run {run_id}: holds no {name}"
+        raise ValueError(f"{problem}; train, and promote the new version")
     return dict(mlflow.artifacts.load_dict(f"runs:/{run_id}/{name}"))
 
 
