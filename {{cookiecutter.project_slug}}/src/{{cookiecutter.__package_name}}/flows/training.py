@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
 from ..kit.locations import Location
-from ..kit.orchestration import checkpoint, is_lost_worker, one_at_a_time
+from ..kit.orchestration import checkpoint, is_lost_worker, one_at_a_time, wait_for_approval
 from ..kit.project import PROJECT
 from ..kit.records import Evaluation, Month, TrainResult, Verdict
 from ..model import TrainParams
@@ -63,11 +63,12 @@ def register(run_id: str) -> int:
 
 
 @task(**NETWORK_TASK | {"timeout_seconds": HOUR})
-def compare(evaluation: Evaluation) -> Verdict:
+def compare(evaluation: Evaluation, version: int, auto_promote: bool) -> Verdict:
     """Let the champion predict the same test rows, and decide which model is better."""
     from ..kit import comparison
 
-    return comparison.compare_with_champion(evaluation)
+    verdict = comparison.compare_with_champion(evaluation)
+    return verdict if auto_promote else wait_for_approval(verdict, version)
 
 
 @task(**NETWORK_TASK)
@@ -100,6 +101,7 @@ def train(
     params: TrainParams | None = None,
     params_name: str | None = None,
     engine: Literal["auto", "memory", "external", "dask"] = "auto",
+    auto_promote: bool = True,
 ) -> TrainResult:
     """Train a model on some months, test it on a later one, promote it if it is better.
 
@@ -110,6 +112,7 @@ def train(
         params_name: Name of params that `tune` saved, instead of `params`.
         engine: Where the training rows are: in "memory", on the disk ("external") or in a cluster
             ("dask"); "auto" takes the disk above the `memory_rows` of Settings.
+        auto_promote: Promote a better model at once; off: it waits until a person promotes it.
     """
     from ..kit.modelling.fitting import choose_engine
     from ..kit.modelling.months import check_months
@@ -127,7 +130,7 @@ def train(
     evaluation = evaluate(pipeline, months, test, params)
     run_id = log(evaluation)
     version = register(run_id)
-    verdict = compare(evaluation)
+    verdict = compare(evaluation, version, auto_promote)
     if verdict.promoted:
         make_champion(version, verdict.reason)
     publish(evaluation, verdict, version, run_id)
