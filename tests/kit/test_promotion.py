@@ -114,6 +114,8 @@ def test_a_month_is_tested_on_once_there_is_a_verdict() -> None:
     registry.set_verdict(1, "not the gain that is asked for", "0123")
     registry.set_verdict(2, "beyond noise", "4567")
     assert registry.tested_on("0123") == 1
+    described = tracking.connect().get_model_version(PROJECT, "1").description
+    assert described == "Not the gain that is asked for."
 
 
 def test_what_is_not_whole_is_refused(store: Path) -> None:

@@ -72,8 +72,10 @@ def load(version: int) -> Iterator[saved_model.Model]:
 
 def set_verdict(version: int, verdict: str, digest: str) -> None:
     """Write on a version how its comparison ended, on the month with this digest."""
+    client = connect()
+    client.update_model_version(PROJECT, str(version), f"{verdict[:1].upper()}{verdict[1:]}.")
     for tag, value in {"verdict": verdict, TESTED_ON: digest}.items():
-        connect().set_model_version_tag(PROJECT, str(version), tag, value)
+        client.set_model_version_tag(PROJECT, str(version), tag, value)
 
 
 def tested_on(digest: str) -> int | None:
