@@ -1,10 +1,12 @@
 """Promotion and rollback: what is refused, and the trail that they leave in MLflow."""
 
+import json
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.artifacts import Artifact
 
 from .. import module
 
@@ -14,6 +16,7 @@ promotions = module("kit.promotions")
 registry = module("kit.registry")
 tracking = module("kit.tracking")
 PROJECT = module("kit.project").PROJECT
+PROMOTIONS_KEY = module("flows.shared").PROMOTIONS_KEY
 
 
 def promote(version: int, reason: str = "first", by: str = "ada") -> Any:
@@ -63,6 +66,8 @@ def test_the_flow_promotes_in_a_persons_name() -> None:
     previous, version, by, reason = trail()[1]
     assert (previous, version, reason) == (2, 1, "no, worse")
     assert by.startswith("flow run ")
+    table: Any = Artifact.get(PROMOTIONS_KEY)
+    assert [row["reason"] for row in json.loads(table.data)] == ["better", "no, worse"]
     assert champion_version() == 1
 
 

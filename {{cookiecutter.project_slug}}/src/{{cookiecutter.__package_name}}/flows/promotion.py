@@ -1,18 +1,10 @@
 """The flow `promote`: a person makes a version the champion, or an older one again."""
 
-from prefect import flow, get_run_logger, task
+from prefect import flow, get_run_logger
 from prefect.runtime import flow_run
 
 from ..kit.project import PROJECT
-from .shared import NETWORK_TASK
-
-
-@task(**NETWORK_TASK)
-def make_champion(version: int, reason: str, by: str) -> str:
-    """Move the alias champion to a version."""
-    from ..kit import promotions
-
-    return promotions.promote(version, reason, by).summary
+from .shared import make_champion
 
 
 @flow(name=f"{PROJECT}-promote")

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from prefect import task
+from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from ..kit.orchestration import BY_CONTENT, checkpoint, is_retryable, name_with_file
+from ..kit.project import PROJECT
 from ..kit.records import Champion, Month
 
+PROMOTIONS_KEY = f"{PROJECT}-promotions"
 MINUTE, HOUR = 60, 60 * 60
 
 # For tasks that reach a store or a server: three more tries after 2, 4 and 8 seconds (and a little
@@ -80,3 +83,14 @@ def find_champion() -> Champion:
     from ..kit import registry
 
     return registry.the_champion()
+
+
+@task(**NETWORK_TASK)
+def make_champion(version: int, reason: str, by: str) -> str:
+    """Move the alias champion to a version, and publish the audit trail as a Prefect artifact."""
+    from ..kit import promotions
+
+    summary = promotions.promote(version, reason, by).summary
+    trail = [entry.model_dump(mode="json") for entry in promotions.promotions()]
+    create_table_artifact(trail, key=PROMOTIONS_KEY, description=summary)
+    return summary

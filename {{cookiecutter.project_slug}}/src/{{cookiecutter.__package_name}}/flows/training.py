@@ -14,7 +14,7 @@ from ..kit.project import PROJECT
 from ..kit.records import Evaluation, Month, TrainResult, Verdict
 from ..model import TrainParams
 from ..settings import Settings
-from .shared import CACHED_TASK, HOUR, NETWORK_TASK, cleaned, find_months
+from .shared import CACHED_TASK, HOUR, NETWORK_TASK, cleaned, find_months, make_champion
 
 REPORT_KEY = f"{PROJECT}-training"
 
@@ -72,14 +72,6 @@ def compare(evaluation: Evaluation, version: int, auto_promote: bool) -> Verdict
 
 
 @task(**NETWORK_TASK)
-def make_champion(version: int, reason: str) -> None:
-    """Move the alias champion to a version."""
-    from ..kit import promotions
-
-    promotions.promote(version, reason, by=f"flow run {flow_run.name}")
-
-
-@task(**NETWORK_TASK)
 def publish(evaluation: Evaluation, verdict: Verdict, version: int, run_id: str) -> None:
     """Publish the report as a Prefect artifact, with a link to the MLflow run."""
     from ..kit import registry, reports, runs
@@ -132,7 +124,7 @@ def train(
     version = register(run_id)
     verdict = compare(evaluation, version, auto_promote)
     if verdict.promoted:
-        make_champion(version, verdict.reason)
+        make_champion(version, verdict.reason, f"flow run {flow_run.name}")
     publish(evaluation, verdict, version, run_id)
     result = TrainResult(
         run_id=run_id, model_version=version, metrics=evaluation.metrics, **verdict.model_dump()

@@ -38,7 +38,7 @@ def score_month(
     Rows that cannot be predicted go to a second file, with the reason; `row` counts the rows of
     the raw month from 0. Raises DataError where the month cannot be used; then no file is left.
     """
-    path = folder / f"{Path(file_name(source)).stem}.parquet"
+    path = _path(source, folder)
     row, rejected = 0, Counter[str]()
     with (
         RawMonth(raw, source, INPUTS) as month,
@@ -60,6 +60,19 @@ def score_month(
             row += len(batch)
     scored = row - rejected.total()
     return Scores(source=source, path=path, rows=row, scored=scored, rejected=dict(rejected))
+
+
+def scored_by(source: str, folder: Path) -> str | None:
+    """Return which version predicted a month to `folder`, and when; None if none did."""
+    path = _path(source, folder)
+    if not path.exists():
+        return None
+    about = pq.read_schema(path).metadata
+    return f"scored by version {about[b'model_version'].decode()}"
+
+
+def _path(source: str, folder: Path) -> Path:
+    return folder / f"{Path(file_name(source)).stem}.parquet"
 
 
 def _prediction_types() -> dict[str, pa.DataType]:

@@ -1,12 +1,14 @@
 """What tasks hand each other, and what flows return: paths, ids and small values."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel
 
 Metrics = dict[str, float]
 Judgement = Literal["ok", "warn", "fail"]
+# From the best to the worst.
+JUDGEMENTS: tuple[Judgement, ...] = get_args(Judgement)
 
 
 class Month(BaseModel):
@@ -123,7 +125,7 @@ class Inspection(BaseModel):
     def verdict(self) -> Judgement:
         """The worst of the findings."""
         judgements = [finding.judgement for finding in self.findings.values()]
-        return max(judgements, key=["ok", "warn", "fail"].index)
+        return max(judgements, key=JUDGEMENTS.index)
 
     @property
     def summary(self) -> str:

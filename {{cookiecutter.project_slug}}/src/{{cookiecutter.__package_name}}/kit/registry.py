@@ -3,12 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from . import saved_model
 from .project import PROJECT
 from .records import Champion
 from .runs import find_run
 from .tracking import connect
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 # A version's tag, written last: a training that was cut off before is not counted.
@@ -68,6 +72,12 @@ def load(version: int) -> Iterator[saved_model.Model]:
         path = mlflow.artifacts.download_artifacts(f"models:/{PROJECT}/{version}", dst_path=folder)
         with saved_model.load(path, f"version {version}") as model:
             yield model
+
+
+def versions() -> "list[ModelVersion]":
+    """Return all versions, newest first."""
+    found = connect().search_model_versions(f"name='{PROJECT}'", order_by=["version_number DESC"])
+    return list(found)
 
 
 def set_verdict(version: int, verdict: str, digest: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..settings import Settings
 from .files import refuse_edited_code
 from .project import PROJECT, commit_tags
-from .records import Evaluation, Inspection, Month
+from .records import JUDGEMENTS, Evaluation, Inspection, Month
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -114,10 +114,15 @@ def log_values(
 def log_findings(run_id: str, seen: Inspection) -> None:
     """Log what was found in a month to an MLflow run: metrics with the month, yyyymm, as step."""
     values = {name: finding.value for name, finding in seen.findings.items()}
-    values["verdict"] = ("ok", "warn", "fail").index(seen.verdict)
+    values["verdict"] = JUDGEMENTS.index(seen.verdict)
     # MLflow takes few signs in the name of a metric.
     metrics = {FOUND + re.sub(r"[^\w. -]", "_", name): value for name, value in values.items()}
-    log_values(connect(), run_id, {}, metrics, int(seen.period.replace("-", "")))
+    log_values(connect(), run_id, {}, metrics, step_of(seen.period))
+
+
+def step_of(period: str) -> int:
+    """Return a month, yyyy-mm, as a step of metrics: yyyymm."""
+    return int(period.replace("-", ""))
 
 
 def _log_datasets(client: "MlflowClient", run_id: str, datasets: Mapping[str, list[Month]]) -> None:
