@@ -87,4 +87,5 @@ def test_sources_are_at_home_in_their_rooms(bake: Bake) -> None:
         kind: {name for name, text in sources.items() if re.search(rf"^@{kind}\b", text, re.M)}
         for kind in ("flow", "task")
     }
-    assert decorated == {"flow": flow_files, "task": task_files}
+    # The one task of `promote` is also one of `train`.
+    assert decorated == {"flow": flow_files, "task": task_files - {"flows/promotion.py"}}
