@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter, validators
@@ -138,7 +139,7 @@ def _checkpoints(kept: "list[ModelVersion]") -> Iterator[Old]:
 
 def _leftovers() -> Iterator[Old]:
     """Yield pages on the disk; and temporary folders and copies of months, of before today."""
-    folder, predictions = Settings().checkpoint_dir, Settings().prediction_dir
+    folder, predictions = Settings().checkpoint_dir, Path(Settings().prediction_dir)
     found = [*folder.glob(".writing-*"), *folder.glob("raw/*"), *predictions.glob(".writing-*")]
     old = [path for path in found if path.stat().st_mtime < time.time() - DAY]
     for path in (*old, *folder.glob("pages")):

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .locations import Location, refuse_password
 from .project import PACKAGE, ROOT
+from .stores import refuse_read_only
 
 PREFIX = f"{PACKAGE.upper()}_"
 ENV_FILE = ROOT / ".env"
@@ -49,6 +50,8 @@ class MachineSettings(BaseSettings):
 
     # Folder for what must outlive a flow run: checkpoints, predictions and MLflow's store.
     state_dir: ProjectPath = ROOT
+    # Folder, or s3 or gs address, for the scored months; none: predictions/ in state_dir.
+    prediction_location: Annotated[ProjectLocation, AfterValidator(refuse_read_only)] | None = None
     # MLflow server; empty: a SQLite store in state_dir.
     mlflow_tracking_uri: Location = Field(default="", validation_alias="MLFLOW_TRACKING_URI")
 
@@ -58,9 +61,9 @@ class MachineSettings(BaseSettings):
         return self.state_dir / "checkpoints"
 
     @property
-    def prediction_dir(self) -> Path:
-        """Folder of the scored months."""
-        return self.state_dir / "predictions"
+    def prediction_dir(self) -> str:
+        """Folder or address of the scored months."""
+        return self.prediction_location or str(self.state_dir / "predictions")
 
     @property
     def tracking_uri(self) -> str:

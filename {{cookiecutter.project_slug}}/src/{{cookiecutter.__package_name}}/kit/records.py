@@ -83,7 +83,7 @@ class Scores(BaseModel):
     """A scored month: where its predictions lie, and why rows have none."""
 
     source: str
-    path: Path
+    path: Path | str  # or an address
     rows: int
     scored: int
     rejected: dict[str, int]
