@@ -24,6 +24,8 @@ kit_months = module("kit.modelling.months")
 locations = module("kit.locations")
 model = module("model")
 monitoring = module("kit.monitoring")
+registry = module("kit.registry")
+tracking = module("kit.tracking")
 DRIFT_KEY = module("flows.monitoring").DRIFT_KEY
 SCORES_KEY = module("flows.scoring").SCORES_KEY
 
@@ -196,14 +198,25 @@ def test_a_drifted_month_is_learnt_once(
     for path in months:
         (tmp_path / Path(path).name).symlink_to(path)
     monkeypatch.setenv(f"{PACKAGE.upper()}_DATA_LOCATION", str(tmp_path))
+    calm_champion = registry.the_champion()
     calm = flows.retrain()
     assert calm.monitoring.verdict == "ok"
     assert calm.monitoring.model_version == 1
     assert calm.training is None
+    # Version 1 was tested on this month, so its predictions are those that it is compared with.
+    assert calm.monitoring.findings["predictions"].value == 0
 
     write(tmp_path / "trips_2024-04.parquet", make_month("2024-04", 2_000, seed=7))
     stirred = flows.retrain()
     assert stirred.monitoring.verdict == "fail"
+    moved = stirred.monitoring.findings["predictions"]
+    assert moved.judgement == "ok", "it is reported; the alarm is for the features and the error"
+    assert moved.value > 0
+    run_id = calm_champion.run_id
+    client = tracking.connect()
+    for name, before, after in (("verdict", 0, 2), ("predictions", 0, moved.value)):
+        series = client.get_metric_history(run_id, f"monitor/{name}")
+        assert [(m.step, m.value) for m in series] == [(202403, before), (202404, after)]
     report: Any = Artifact.get(DRIFT_KEY)
     assert "# 2024-04: fail" in report.data
     assert "| `pickup` |" in report.data

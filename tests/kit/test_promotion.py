@@ -1,10 +1,12 @@
 """Promotion and rollback: what is refused, and the trail that they leave in MLflow."""
 
+import json
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.artifacts import Artifact
 
 from .. import module
 
@@ -14,6 +16,7 @@ promotions = module("kit.promotions")
 registry = module("kit.registry")
 tracking = module("kit.tracking")
 PROJECT = module("kit.project").PROJECT
+PROMOTIONS_KEY = module("flows.shared").PROMOTIONS_KEY
 
 
 def promote(version: int, reason: str = "first", by: str = "ada") -> Any:
@@ -63,6 +66,8 @@ def test_the_flow_promotes_in_a_persons_name() -> None:
     previous, version, by, reason = trail()[1]
     assert (previous, version, reason) == (2, 1, "no, worse")
     assert by.startswith("flow run ")
+    table: Any = Artifact.get(PROMOTIONS_KEY)
+    assert [row["reason"] for row in json.loads(table.data)] == ["better", "no, worse"]
     assert champion_version() == 1
 
 
@@ -125,6 +130,8 @@ def test_a_month_is_tested_on_once_there_is_a_verdict() -> None:
     registry.set_verdict(1, "not the gain that is asked for", "0123")
     registry.set_verdict(2, "beyond noise", "4567")
     assert registry.tested_on("0123") == 1
+    described = tracking.connect().get_model_version(PROJECT, "1").description
+    assert described == "Not the gain that is asked for."
 
 
 def test_what_is_not_whole_is_refused(store: Path) -> None:

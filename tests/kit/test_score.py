@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -21,6 +22,7 @@ contract = module("kit.modelling.contract")
 data = module("data")
 locations = module("kit.locations")
 prediction = module("kit.prediction")
+reports = module("kit.reports")
 Classification = module("kit.modelling.classification").Classification
 
 ABOUT = {"model_version": "7"}
@@ -96,6 +98,37 @@ def test_a_month_that_cannot_be_scored_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(locations.DataError, match="column 'DOLocationID' is missing"):
         prediction.score_month(raw, raw.name, Miles(), tmp_path / "out", ABOUT)
     assert not list(tmp_path.glob("out/*"))
+
+
+def test_predictions_go_to_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, folder = fsspec.filesystem("memory"), f"memory://{tmp_path.name}/"
+    raw = tmp_path / "trips_2024-01.parquet"
+    pq.write_table(make_month("2024-01", 50), raw)
+    assert prediction.scored_by(raw.name, folder) is None
+    scores = prediction.score_month(raw, raw.name, Miles(), folder, ABOUT)
+    assert scores.path == f"{folder}trips_2024-01.parquet"
+    assert reports.scores_table([scores])[0]["month"] == "trips_2024-01"
+    names = {path.rpartition("/")[2] for path in store.find(f"/{tmp_path.name}")}
+    assert names == {"trips_2024-01.parquet", "trips_2024-01.rejected.parquet"}
+    with store.open(f"/{tmp_path.name}/trips_2024-01.parquet") as file:
+        assert pq.read_table(file).num_rows == 50
+    assert prediction.scored_by(raw.name, folder) == "scored by version 7"
+
+    # A store that breaks is named; what was there stays.
+    def broken(*_: Any) -> None:
+        raise RuntimeError("no route")
+
+    monkeypatch.setattr(type(store), "put_file", broken)
+    with pytest.raises(OSError, match=r"^memory://.*parquet: cannot be written \(no route\); try"):
+        prediction.score_month(raw, raw.name, Miles(), folder, {"model_version": "8"})
+    assert prediction.scored_by(raw.name, folder) == "scored by version 7"
+
+
+def test_a_store_without_its_package_is_named(tmp_path: Path) -> None:
+    raw = tmp_path / "trips_2024-01.parquet"
+    pq.write_table(make_month("2024-01", 50), raw)
+    with pytest.raises(ValueError, match=r"^abc://x/\S+: cannot be written here: .*`uv add` it$"):
+        prediction.score_month(raw, raw.name, Miles(), "abc://x", ABOUT)
 
 
 def test_months_of_one_name_are_refused() -> None:

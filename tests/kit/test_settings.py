@@ -36,6 +36,20 @@ def test_a_misspelt_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         settings.Settings()
 
 
+def test_predictions_go_where_files_can_be_written(
+    monkeypatch: pytest.MonkeyPatch, state_dir: Path
+) -> None:
+    assert settings.Settings().prediction_dir == str(state_dir / "predictions")
+    name = f"{PREFIX}PREDICTION_LOCATION"
+    for given, found in {"s3://b/out": "s3://b/out", "out": str(ROOT / "out")}.items():
+        monkeypatch.setenv(name, given)
+        assert settings.Settings().prediction_dir == found
+    for given in ("https://host/out", "postgresql://host/db"):
+        monkeypatch.setenv(name, given)
+        with pytest.raises(ValueError, match=rf"^{name}: {given}: cannot be written to; give a"):
+            settings.Settings()
+
+
 def test_variables_of_other_programs_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"{PREFIX}XYZ", "of a program whose name begins alike")
     monkeypatch.setenv("DATA_LOCATION", "/elsewhere")

@@ -1,5 +1,6 @@
 """The train flow, on a real Prefect server and a real MLflow store."""
 
+import re
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from prefect import task
 from prefect.artifacts import Artifact
+from prefect.client.orchestration import get_client
 
 from .. import module
 from .make_months import make_month
@@ -15,6 +17,7 @@ from .make_months import make_month
 flows = module("flows")
 locations = module("kit.locations")
 model = module("model")
+promotions = module("kit.promotions")
 registry = module("kit.registry")
 shared = module("flows.shared")
 tracking = module("kit.tracking")
@@ -65,6 +68,35 @@ def test_train_promotes_once_and_keeps_the_champion(months: list[str], tmp_path:
     with pytest.raises(locations.DataError, match="not a whole parquet file"):
         flows.train(months, str(truncated), PARAMS)
     assert registry.champion() == champion
+
+
+@pytest.mark.usefixtures("prefect_harness")
+def test_a_better_model_waits_for_approval(months: list[str]) -> None:
+    def train() -> Any:
+        return flows.train(months[:2], months[2], PARAMS, auto_promote=False)
+
+    first = train()
+    assert not first.promoted
+    how = "beyond noise; it waits for approval: uv run poe promote --version"
+    assert first.reason.endswith(f"{how} 1")
+    assert registry.champion() is None
+
+    # Once there is a deployment for it, its page is named; the report makes a link of it.
+    with get_client(sync_client=True) as client:
+        flow_id = client.create_flow(flows.promote)
+        deployment = client.create_deployment(flow_id, "by-hand")
+    second = train()
+    assert re.search(rf"{how} 2, or http://\S+/deployments/deployment/{deployment}$", second.reason)
+    report: Any = Artifact.get(training.REPORT_KEY)
+    assert f"{second.reason[4:]}.\n" in report.data
+    assert registry.champion() is None
+
+    # A person approves; a model that is no better waits for nothing.
+    flows.promote(2, "looks right")
+    third = train()
+    assert "the same as version 2 (champion)" in third.reason
+    assert "approval" not in third.reason
+    assert [entry.version for entry in promotions.promotions()] == [2]
 
 
 @pytest.mark.usefixtures("prefect_harness")

@@ -31,10 +31,11 @@ def inspect(raw: Path, location: str, champion: Champion) -> Inspection:
 
 
 @task(**NETWORK_TASK)
-def publish_inspection(inspection: Inspection) -> None:
-    """Publish the report on a month as a Prefect artifact."""
-    from ..kit import reports
+def publish_inspection(inspection: Inspection, champion: Champion) -> None:
+    """Publish the report on a month; its findings are metrics of the champion's MLflow run."""
+    from ..kit import reports, tracking
 
+    tracking.log_findings(champion.run_id, inspection)
     report = reports.drift_report(inspection)
     create_markdown_artifact(report, key=DRIFT_KEY, description=inspection.verdict)
 
@@ -68,7 +69,7 @@ def monitor(path: Location | None = None, alarm: bool = True) -> Inspection:
     champion = find_champion()
     path = find_months([path] if path else None)[-1]
     found = inspect(fetch(path, Settings().checkpoint_dir), path, champion)
-    publish_inspection(found)
+    publish_inspection(found, champion)
     if alarm and found.verdict == "fail":
         raise_alarm(found)
     get_run_logger().info(found.summary)

@@ -17,8 +17,8 @@ SCORES_KEY = f"{PROJECT}-scores"
 
 
 @task(task_run_name=name_with_file, **NETWORK_TASK | {"timeout_seconds": 4 * HOUR})
-def predict(raw: Path, location: str, champion: Champion, folder: Path) -> Scores:
-    """Predict a month with the champion, to files in a folder."""
+def predict(raw: Path, location: str, champion: Champion, folder: str) -> Scores:
+    """Predict a month with the champion, to files in a folder or at an address."""
     from ..kit import prediction, registry
 
     moment = datetime.now(UTC).isoformat(timespec="seconds")
@@ -38,7 +38,7 @@ def publish_scores(months: list[Scores], champion: Champion) -> None:
 
 @flow(name=f"{PROJECT}-score")
 def score(paths: list[Location] | None = None) -> ScoreResult:
-    """Predict months with the champion, to parquet files in the folder predictions/.
+    """Predict months with the champion, to parquet files in predictions/ or where Settings say.
 
     Args:
         paths: Months to predict; by default the newest of the data location.

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from prefect import task
+from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from ..kit.orchestration import BY_CONTENT, checkpoint, is_retryable, name_with_file
+from ..kit.project import PROJECT
 from ..kit.records import Champion, Month
 from ..settings import Settings
 
+PROMOTIONS_KEY = f"{PROJECT}-promotions"
 MINUTE, HOUR = 60, 60 * 60
 
 # For tasks that reach a store or a server: three more tries after 2, 4 and 8 seconds (and a little
@@ -37,7 +40,7 @@ CACHED_TASK: dict[str, Any] = {
 
 
 @task(**NETWORK_TASK)
-def find_training_months(
+def choose_months(
     train: list[str] | None, test: str | None, window: int | None = None
 ) -> tuple[list[str], str]:
     """Find the months to train on and the one to test on: those given, or the data location's."""
@@ -87,7 +90,10 @@ def find_champion() -> Champion:
 
 @task(**NETWORK_TASK)
 def make_champion(version: int, reason: str, by: str) -> str:
-    """Move the alias champion to a version; `by` is for the audit trail."""
+    """Move the alias champion to a version, and publish the audit trail as a Prefect artifact."""
     from ..kit import promotions
 
-    return promotions.promote(version, reason, by).summary
+    summary = promotions.promote(version, reason, by).summary
+    trail = [entry.model_dump(mode="json") for entry in promotions.promotions()]
+    create_table_artifact(trail, key=PROMOTIONS_KEY, description=summary)
+    return summary

@@ -9,19 +9,12 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
 from ..kit.locations import Location
-from ..kit.orchestration import checkpoint, is_lost_worker, one_at_a_time
+from ..kit.orchestration import checkpoint, is_lost_worker, one_at_a_time, wait_for_approval
 from ..kit.project import PROJECT
 from ..kit.records import Count, Evaluation, Month, TrainResult, Verdict
 from ..model import TrainParams
 from ..settings import Settings
-from .shared import (
-    CACHED_TASK,
-    HOUR,
-    NETWORK_TASK,
-    fetch_and_clean,
-    find_training_months,
-    make_champion,
-)
+from .shared import CACHED_TASK, HOUR, NETWORK_TASK, choose_months, fetch_and_clean, make_champion
 
 REPORT_KEY = f"{PROJECT}-training"
 
@@ -70,11 +63,12 @@ def register(run_id: str) -> int:
 
 
 @task(**NETWORK_TASK | {"timeout_seconds": HOUR})
-def compare(evaluation: Evaluation) -> Verdict:
+def compare(evaluation: Evaluation, version: int, auto_promote: bool) -> Verdict:
     """Let the champion predict the same test rows, and decide which model is better."""
     from ..kit import comparison
 
-    return comparison.compare_with_champion(evaluation)
+    verdict = comparison.compare_with_champion(evaluation)
+    return verdict if auto_promote else wait_for_approval(verdict, version)
 
 
 @task(**NETWORK_TASK)
@@ -100,6 +94,7 @@ def train(
     params: TrainParams | None = None,
     params_name: str | None = None,
     engine: Literal["auto", "memory", "external", "dask"] = "auto",
+    auto_promote: bool = True,
 ) -> TrainResult:
     """Train a model on some months, test it on a later one, promote it if it is better.
 
@@ -111,6 +106,7 @@ def train(
         params_name: Name of params that `tune` saved, instead of `params`.
         engine: Where the training rows are: in "memory", on the disk ("external") or in a cluster
             ("dask"); "auto" takes the disk above the `memory_rows` of Settings.
+        auto_promote: Promote a better model at once; off: it waits until a person promotes it.
     """
     from ..kit.modelling.fitting import choose_engine
     from ..kit.modelling.months import check_months
@@ -120,7 +116,7 @@ def train(
     settings = Settings()
     folder = settings.checkpoint_dir
     params = find_params(params_name) if params_name else params or TrainParams()
-    train_paths, test_path = find_training_months(train_paths, test_path, window)
+    train_paths, test_path = choose_months(train_paths, test_path, window)
     *months, test = [fetch_and_clean(path, folder) for path in (*train_paths, test_path)]
     check_months(months, test)
     chosen = choose_engine(engine, sum(month.kept for month in months), settings.memory_rows)
@@ -128,7 +124,7 @@ def train(
     evaluation = evaluate(pipeline, months, test, params)
     run_id = log(evaluation)
     version = register(run_id)
-    verdict = compare(evaluation)
+    verdict = compare(evaluation, version, auto_promote)
     if verdict.promoted:
         make_champion(version, verdict.reason, f"flow run {flow_run.name}")
     publish(evaluation, verdict, version, run_id)

@@ -10,7 +10,7 @@ from ..kit.orchestration import one_at_a_time
 from ..kit.project import PROJECT
 from ..kit.records import Count, Month, TuneResult
 from ..settings import Settings
-from .shared import NETWORK_TASK, fetch_and_clean, find_training_months
+from .shared import NETWORK_TASK, choose_months, fetch_and_clean
 
 # More at once would learn less from each other.
 TRIALS_AT_ONCE = min(4, os.cpu_count() or 1)
@@ -62,7 +62,7 @@ def tune(
         trials: Number of params to try, with those that were tried on these months before.
         name: Name to save the best params under: `train` takes it as its params_name.
     """
-    train_paths, _ = find_training_months(train_paths, test_path)
+    train_paths, _ = choose_months(train_paths, test_path)
     months = [fetch_and_clean(path, Settings().checkpoint_dir) for path in train_paths]
     search, done = open_search(months, name)
     get_run_logger().info(f"{len(done)} of {trials} trials are done")

@@ -24,8 +24,8 @@ def run(app: App) -> None:
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     except Exception as error:
-        if advice := _advice(error):
-            sys.exit(f"error: {advice}")
+        if line := advice(error):
+            sys.exit(f"error: {line}")
         raise
 
 
@@ -55,7 +55,8 @@ class _SaidOnce(logging.Filter):
         return not self.failed
 
 
-def _advice(error: Exception) -> str | None:
+def advice(error: Exception) -> str | None:
+    """Return in one line what a failure of MLflow or Prefect asks for; None for any other."""
     # Not imported here, which takes seconds: who has not used them did not fail in them.
     mlflow, httpx = sys.modules.get("mlflow.exceptions"), sys.modules.get("httpx")
     if mlflow and isinstance(error, mlflow.MlflowException):

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from scipy.special import chdtri, ndtri
 
-from .modelling.contract import GROUPS
+from .modelling.contract import GROUPS, PROBLEM
 from .modelling.parts import sample_features
+from .modelling.problems import Floats
 from .records import Judgement
 
 # Bins of a number; and of a category, whose rarer values share one.
@@ -22,6 +23,8 @@ FEWEST = 5
 
 # The MLflow artifact that holds the reference of a training.
 REFERENCE = "reference.json"
+# In it the bins of what the model predicted of its test month, next to those of the features.
+PREDICTIONS = "predictions"
 
 Counts = NDArray[np.int64]
 # Above the first a value is a warning, above the second a failure.
@@ -76,10 +79,13 @@ def make_bins(values: pd.Series, is_category: bool) -> Bins:
     return bins
 
 
-def make_reference(paths: Sequence[Path]) -> Reference:
-    """Make the bins of cleaned months, from rows at even distances."""
+def make_reference(paths: Sequence[Path], predicted: Floats | None = None) -> Reference:
+    """Make the bins of cleaned months, from rows at even distances; and those of predictions."""
     features = sample_features(paths).items()
     bins = {str(name): make_bins(values, name in GROUPS) for name, values in features}
+    if predicted is not None:
+        answers = pd.Series(PROBLEM.columns(predicted)["prediction"])
+        bins[PREDICTIONS] = make_bins(answers, is_category=bool(PROBLEM.classes))
     return Reference(features=bins)
 
 

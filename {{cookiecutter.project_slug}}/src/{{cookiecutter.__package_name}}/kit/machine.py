@@ -9,6 +9,7 @@ from dotenv import dotenv_values
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from .destinations import refuse_read_only
 from .locations import Location, refuse_password
 from .project import PACKAGE, ROOT
 
@@ -49,6 +50,8 @@ class MachineSettings(BaseSettings):
 
     # Folder for what must outlive a flow run: checkpoints, predictions and MLflow's store.
     state_dir: ProjectPath = ROOT
+    # Folder, or s3 or gs address, for the scored months; none: predictions/ in state_dir.
+    prediction_location: Annotated[ProjectLocation, AfterValidator(refuse_read_only)] | None = None
     # MLflow server; empty: a SQLite store in state_dir.
     mlflow_tracking_uri: Location = Field(default="", validation_alias="MLFLOW_TRACKING_URI")
 
@@ -63,9 +66,9 @@ class MachineSettings(BaseSettings):
         return self.checkpoint_dir / "raw"
 
     @property
-    def prediction_dir(self) -> Path:
-        """Folder of the scored months."""
-        return self.state_dir / "predictions"
+    def prediction_dir(self) -> str:
+        """Folder or address of the scored months."""
+        return self.prediction_location or str(self.state_dir / "predictions")
 
     @property
     def tracking_uri(self) -> str:

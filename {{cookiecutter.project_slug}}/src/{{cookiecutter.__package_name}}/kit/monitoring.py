@@ -9,17 +9,20 @@ import pandas as pd
 
 from ..settings import Settings
 from . import registry
-from .drift import REFERENCE, Counts, Limits, Reference, judge, noise, noise_of_rise, psi
+from .drift import (
+    PREDICTIONS,
+    REFERENCE,
+    Counts,
+    Limits,
+    Reference,
+    judge,
+    noise,
+    noise_of_rise,
+    psi,
+)
 from .files import file_digest
 from .locations import DataError
-from .modelling.contract import (
-    INPUTS,
-    LABELS,
-    PROBLEM,
-    SCHEMA,
-    SEASONAL,
-    TIME,
-)
+from .modelling.contract import INPUTS, LABELS, PROBLEM, SCHEMA, SEASONAL, TIME
 from .modelling.months import usable_rows
 from .modelling.parquet import RawMonth
 from .records import Champion, Finding, Inspection
@@ -76,7 +79,8 @@ def inspect(
     for name, found in sums.counts.items():
         expected = reference.features[name].array
         value = psi(expected, found)
-        limits = (inf, inf) if name in SEASONAL else psi_limits
+        # Predictions move with the features, seasonal ones too.
+        limits = (inf, inf) if name in (*SEASONAL, PREDICTIONS) else psi_limits
         judgement = judge(value, limits, noise(expected, found))
         findings[name] = Finding(value=value, judgement=judgement)
     error = None
@@ -119,12 +123,14 @@ def _sum(
         if not len(X):
             continue
         sums.rows += len(X)
-        for name, values in model.features(X).items():
+        predicted = model.predict(X)
+        seen = model.features(X).assign(**{PREDICTIONS: PROBLEM.columns(predicted)["prediction"]})
+        for name, values in seen.items():
             bins = reference.features.get(str(name))
             if bins:
                 sums.counts[str(name)] = sums.counts.get(str(name), 0) + bins.count(values)
         if y is not None:
-            losses = PROBLEM.losses(y.to_numpy(), model.predict(X))
+            losses = PROBLEM.losses(y.to_numpy(), predicted)
             sums.labelled += len(X)
             sums.losses += float(losses.sum())
             sums.squares += float((losses**2).sum())

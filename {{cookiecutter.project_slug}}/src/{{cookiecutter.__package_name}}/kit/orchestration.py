@@ -1,18 +1,23 @@
 """What tasks and flows share: which failures are tried again, caching by content, taking turns."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task, get_run_logger
 from prefect.cache_policies import CacheKeyFnPolicy
+from prefect.client.orchestration import get_client
 from prefect.context import TaskRunContext
+from prefect.exceptions import ObjectNotFound
 from prefect.runtime import task_run
+from prefect.utilities.urls import url_for
 
 from ..settings import Settings
 from .files import CODE, file_digest, text_digest
 from .locations import file_name
+from .project import PROJECT
+from .records import Verdict
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,6 +50,19 @@ def checkpoint(task: Task[P, R], *args: P.args, **options: P.kwargs) -> R:
     made = task(*args, **options)
     path = Path(str(getattr(made, "path", made)))
     return made if path.exists() else task.with_options(refresh_cache=True)(*args, **options)
+
+
+def wait_for_approval(verdict: Verdict, version: int) -> Verdict:
+    """Leave a promotion to a person, and say in the reason how it is done."""
+    if not verdict.promoted:
+        return verdict
+    how, page = f"uv run poe promote --version {version}", None
+    with suppress(ObjectNotFound), get_client(sync_client=True) as client:
+        found = client.read_deployment_by_name(f"{PROJECT}-promote/by-hand")
+        page = url_for("deployment", found.id)
+    how = f"{how}, or {page}" if page else how
+    reason = f"{verdict.reason}; it waits for approval: {how}"
+    return verdict.model_copy(update={"promoted": False, "reason": reason})
 
 
 def name_with_file() -> str:

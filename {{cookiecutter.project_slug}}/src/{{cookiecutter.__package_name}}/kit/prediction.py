@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .files import replacing
+from .destinations import reaching, writing
 from .locations import DataError, file_name
 from .modelling.contract import INPUTS, PROBLEM, TIME
 from .modelling.parquet import RawMonth
@@ -32,19 +32,19 @@ def check_names(sources: Sequence[str]) -> None:
 
 
 def score_month(
-    raw: Path, source: str, model: Model, folder: Path, about: Mapping[str, str]
+    raw: Path, source: str, model: Model, folder: Path | str, about: Mapping[str, str]
 ) -> Scores:
     """Predict a raw month to a parquet file in `folder` that has `about` in its metadata.
 
     Rows that cannot be predicted go to a second file, with the reason; `row` counts the rows of
     the raw month from 0. Raises DataError where the month cannot be used; then no file is left.
     """
-    path = folder / f"{Path(file_name(source)).stem}.parquet"
+    path = _path(source, folder)
     row, rejected = 0, Counter[str]()
     with (
         RawMonth(raw, source, INPUTS) as month,
-        replacing(path.with_suffix(".rejected.parquet")) as aside,
-        replacing(path) as temporary,
+        writing(f"{path.removesuffix('.parquet')}.rejected.parquet") as aside,
+        writing(path) as temporary,
         pq.ParquetWriter(aside, _schema({"reason": pa.string()}, about)) as rest,
         pq.ParquetWriter(temporary, _schema(_prediction_types(), about)) as scores,
     ):
@@ -60,7 +60,22 @@ def score_month(
             rejected.update(reason[reason != ""].tolist())
             row += len(batch)
     scored = row - rejected.total()
-    return Scores(source=source, path=path, rows=row, scored=scored, rejected=dict(rejected))
+    lies = path if "://" in path else Path(path)
+    return Scores(source=source, path=lies, rows=row, scored=scored, rejected=dict(rejected))
+
+
+def scored_by(source: str, folder: str) -> str | None:
+    """Return which version predicted a month to `folder`; None if none did."""
+    with reaching(_path(source, folder), "read") as (store, path):
+        if not store.exists(path):
+            return None
+        with store.open(path) as file:
+            about = pq.read_schema(file).metadata
+    return f"scored by version {about[b'model_version'].decode()}"
+
+
+def _path(source: str, folder: Path | str) -> str:
+    return f"{str(folder).rstrip('/')}/{Path(file_name(source)).stem}.parquet"
 
 
 def _prediction_types() -> dict[str, pa.DataType]:

@@ -67,7 +67,8 @@ def promote_by_hand(version: int, reason: str = "by hand") -> None:
 
 def promotions() -> list[Promotion]:
     """Return the audit trail: all promotions and rollbacks, oldest first."""
-    tags = connect().get_registered_model(PROJECT).tags
+    found = connect().search_registered_models(f"name='{PROJECT}'")
+    tags = found[0].tags if found else {}
     trail = [text for name, text in sorted(tags.items()) if name.startswith(TRAIL)]
     return [Promotion.model_validate_json(text) for text in trail]
 

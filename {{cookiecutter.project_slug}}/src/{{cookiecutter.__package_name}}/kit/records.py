@@ -1,7 +1,7 @@
 """What tasks hand each other, and what flows return: paths, ids and small values."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field
 
@@ -10,6 +10,8 @@ from .locations import KeptLocation
 Metrics = dict[str, float]
 Count = Annotated[int, Field(ge=1)]
 Judgement = Literal["ok", "warn", "fail"]
+# From the best to the worst.
+JUDGEMENTS: tuple[Judgement, ...] = get_args(Judgement)
 
 
 class Month(BaseModel):
@@ -84,7 +86,7 @@ class Scores(BaseModel):
     """A scored month: where its predictions lie, and why rows have none."""
 
     source: KeptLocation
-    path: Path
+    path: Path | str  # or an address
     rows: int
     scored: int
     rejected: dict[str, int]
@@ -126,7 +128,7 @@ class Inspection(BaseModel):
     def verdict(self) -> Judgement:
         """The worst of the findings."""
         judgements = [finding.judgement for finding in self.findings.values()]
-        return max(judgements, key=["ok", "warn", "fail"].index)
+        return max(judgements, key=JUDGEMENTS.index)
 
     @property
     def summary(self) -> str:

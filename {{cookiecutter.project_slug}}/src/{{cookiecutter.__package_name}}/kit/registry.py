@@ -3,12 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from . import saved_model
 from .project import PROJECT
 from .records import Champion
 from .runs import find_run
 from .tracking import connect
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 # A version's tag, written last: a training that was cut off before is not counted.
@@ -70,10 +74,18 @@ def load(version: int) -> Iterator[saved_model.Model]:
             yield model
 
 
+def versions() -> "list[ModelVersion]":
+    """Return all versions, newest first."""
+    found = connect().search_model_versions(f"name='{PROJECT}'", order_by=["version_number DESC"])
+    return list(found)
+
+
 def set_verdict(version: int, verdict: str, digest: str) -> None:
     """Write on a version how its comparison ended, on the month with this digest."""
+    client = connect()
+    client.update_model_version(PROJECT, str(version), f"{verdict[:1].upper()}{verdict[1:]}.")
     for tag, value in {"verdict": verdict, TESTED_ON: digest}.items():
-        connect().set_model_version_tag(PROJECT, str(version), tag, value)
+        client.set_model_version_tag(PROJECT, str(version), tag, value)
 
 
 def tested_on(digest: str) -> int | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from .locations import name_in
@@ -56,7 +57,7 @@ def scores_table(months: Sequence[Scores]) -> list[dict[str, Any]]:
     """Return the counts of scored months, a row each."""
     return [
         {
-            "month": month.path.stem,
+            "month": Path(month.path).stem,
             "rows": month.rows,
             "scored": month.scored,
             **{f"rejected: {reason}": count for reason, count in month.rejected.items()},

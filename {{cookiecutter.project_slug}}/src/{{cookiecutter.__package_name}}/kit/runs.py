@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .tracking import connect
+from .records import JUDGEMENTS, Judgement
+from .tracking import FOUND, connect, step_of
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -25,6 +26,15 @@ def learnt_from(run_id: str) -> set[str]:
     run = find_run(run_id)
     inputs = run.inputs.dataset_inputs if run and run.inputs else []
     return {i.dataset.digest for i in inputs if any(tag.value == "train" for tag in i.tags)}
+
+
+def verdict_on(run_id: str, period: str) -> Judgement | None:
+    """Return the last verdict on a month in the series of an MLflow run, or None."""
+    if not find_run(run_id):
+        return None
+    series = connect().get_metric_history(run_id, f"{FOUND}verdict")
+    found = [metric for metric in series if metric.step == step_of(period)]
+    return JUDGEMENTS[int(max(found, key=lambda m: m.timestamp).value)] if found else None
 
 
 def document(run_id: str, name: str) -> dict[str, Any]:

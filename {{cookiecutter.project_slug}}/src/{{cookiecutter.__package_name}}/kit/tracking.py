@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import time
 from collections.abc import Mapping
 from functools import lru_cache
@@ -9,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..settings import Settings
 from .files import refuse_edited_code
-from .project import PROJECT
-from .records import Evaluation, Month
+from .project import PROJECT, commit_tags
+from .records import JUDGEMENTS, Evaluation, Inspection, Month
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+# So begin the names of the metrics that say what was found in a month.
+FOUND = "monitor/"
 
 
 def connect() -> "MlflowClient":
@@ -73,8 +77,10 @@ def log_training(found: Evaluation, tags: dict[str, str]) -> str:
     times, actual, predicted, _ = evaluation.read_predictions(found.predictions)
     metrics = {f"test_{name}": value for name, value in found.metrics.items()}
     metrics |= {f"baseline_{name}": value for name, value in found.baseline.items()}
-    reference = drift.make_reference([month.path for month in found.months])
-    with mlflow.start_run(experiment_id=experiment_id(client), tags=tags) as run:
+    reference = drift.make_reference([month.path for month in found.months], predicted)
+    tags = tags | commit_tags()
+    name = tags.get("prefect.flow_run_name")
+    with mlflow.start_run(experiment_id=experiment_id(client), run_name=name, tags=tags) as run:
         run_id = str(run.info.run_id)
         log_values(client, run_id, found.params, metrics)
         _log_datasets(client, run_id, {"train": found.months, "test": [found.test]})
@@ -88,7 +94,11 @@ def log_training(found: Evaluation, tags: dict[str, str]) -> str:
 
 
 def log_values(
-    client: "MlflowClient", run_id: str, params: Mapping[str, Any], metrics: Mapping[str, float]
+    client: "MlflowClient",
+    run_id: str,
+    params: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    step: int = 0,
 ) -> None:
     """Log params and metrics to an MLflow run, all at once."""
     from mlflow.entities import Metric, Param
@@ -96,9 +106,23 @@ def log_values(
     now = int(time.time() * 1000)
     client.log_batch(
         run_id,
-        metrics=[Metric(name, value, now, 0) for name, value in metrics.items()],
+        metrics=[Metric(name, value, now, step) for name, value in metrics.items()],
         params=[Param(name, str(value)) for name, value in params.items()],
     )
+
+
+def log_findings(run_id: str, seen: Inspection) -> None:
+    """Log what was found in a month to an MLflow run: metrics with the month, yyyymm, as step."""
+    values = {name: finding.value for name, finding in seen.findings.items()}
+    values["verdict"] = JUDGEMENTS.index(seen.verdict)
+    # MLflow takes few signs in the name of a metric.
+    metrics = {FOUND + re.sub(r"[^\w. -]", "_", name): value for name, value in values.items()}
+    log_values(connect(), run_id, {}, metrics, step_of(seen.period))
+
+
+def step_of(period: str) -> int:
+    """Return a month, yyyy-mm, as a step of metrics: yyyymm."""
+    return int(period.replace("-", ""))
 
 
 def _log_datasets(client: "MlflowClient", run_id: str, datasets: Mapping[str, list[Month]]) -> None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from . import named_params
 from .files import CODE, text_digest
 from .modelling.contract import LOG_SCALE, PROBLEM, SEARCH_SPACE, TrainParams
+from .project import commit_tags
 from .records import Month, TuneResult
 from .tracking import connect, experiment_id, log_values
 
@@ -79,7 +80,8 @@ def open_search(months: Sequence[Month], name: str) -> tuple[str, list[int]]:
     client = connect()
     experiment = experiment_id(client)
     found = client.search_runs([experiment], f"tags.{SEARCH} = '{key}'", max_results=1)
-    run = found[0] if found else client.create_run(experiment, tags={SEARCH: key}, run_name="tune")
+    tags = {SEARCH: key} | commit_tags()
+    run = found[0] if found else client.create_run(experiment, tags=tags, run_name="tune")
     search = str(run.info.run_id)
     return search, [trial.number for trial in trials_of(search)]
 

@@ -1,0 +1,50 @@
+"""Where files go: to a folder, or to an address such as s3:// or gs:// that fsspec can write to."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from .files import replacing
+
+# Months come from these, but no file can be written there.
+READ_ONLY = ("http://", "https://", "postgresql://")
+
+
+def refuse_read_only(location: str) -> str:
+    """Return a location to write to. Raises ValueError if nobody can write there."""
+    if location.startswith(READ_ONLY):
+        raise ValueError(f"{location}: cannot be written to; give a folder, or an s3 or gs address")
+    return location
+
+
+@contextmanager
+def writing(location: str) -> Iterator[Path]:
+    """Give a temporary local path that gets to `location`, whole, if all goes well."""
+    if "://" not in location:
+        with replacing(Path(location)) as temporary:
+            yield temporary
+        return
+    with TemporaryDirectory() as folder:
+        temporary = Path(folder, "part")
+        yield temporary
+        with reaching(location, "written") as (store, path):
+            # Not every store shows a file only once it is whole, but all can move one.
+            store.put_file(str(temporary), f"{path}.part")
+            store.mv(f"{path}.part", path)
+
+
+@contextmanager
+def reaching(location: str, to_be: str) -> Iterator[tuple[Any, str]]:
+    """Give fsspec's file system and path of a location, and name it in what goes wrong."""
+    import fsspec
+
+    try:
+        yield fsspec.core.url_to_fs(location)
+    except (ImportError, ValueError) as error:
+        # fsspec names the package that is missing (s3fs, gcsfs) or the unknown protocol.
+        raise ValueError(f"{location}: cannot be {to_be} here: {error}; `uv add` it") from error
+    except Exception as error:  # each store has errors of its own, such as a missing login
+        advice = "try again later, or check its address and your login"
+        raise OSError(f"{location}: cannot be {to_be} ({error}); {advice}") from error
