@@ -3,6 +3,8 @@
 Each may be given as <PACKAGE>_<NAME>; .env.example lists them.
 """
 
+from typing import Literal
+
 from pydantic import Field
 
 from .kit.machine import MachineSettings, ProjectLocation
@@ -18,6 +20,8 @@ class Settings(MachineSettings):
 
     # Rows to train on above which `train` reads them from the disk in batches.
     memory_rows: int = Field(default=5_000_000, ge=0)
+    # What XGBoost trains on: "cuda" is a GPU, "auto" takes one if it is there.
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     # Address of a dask scheduler, such as tcp://host:8786; empty: a cluster of this machine.
     dask_scheduler: str = ""
 

@@ -28,11 +28,12 @@ def find_params(name: str) -> TrainParams:
 
 
 @task(retries=2, retry_delay_seconds=10, retry_condition_fn=is_lost_worker, **CACHED_TASK)
-def fit(months: list[Month], params: TrainParams, engine: str, folder: Path) -> Path:
+def fit(months: list[Month], params: TrainParams, engine: str, device: str, folder: Path) -> Path:
     """Fit a pipeline to the months, and return the path of its checkpoint."""
     from ..kit.modelling import fitting
 
-    return fitting.fit_to_checkpoint(months, params, engine, folder, Settings().dask_scheduler)
+    scheduler = Settings().dask_scheduler
+    return fitting.fit_to_checkpoint(months, params, engine, folder, scheduler, device)
 
 
 @task(timeout_seconds=HOUR, cache_policy=NO_CACHE)
@@ -111,6 +112,7 @@ def train(
         engine: Where the training rows are: in "memory", on the disk ("external") or in a cluster
             ("dask"); "auto" takes the disk above the `memory_rows` of Settings.
     """
+    from ..kit.modelling.devices import choose_device
     from ..kit.modelling.fitting import choose_engine
     from ..kit.modelling.months import check_months
 
@@ -123,7 +125,9 @@ def train(
     *months, test = [cleaned(path, folder) for path in (*train_paths, test_path)]
     check_months(months, test)
     chosen = choose_engine(engine, sum(month.kept for month in months), settings.memory_rows)
-    pipeline = checkpoint(fit, months, params, chosen, folder)
+    device, where = choose_device(settings.device, chosen)
+    get_run_logger().info(where)
+    pipeline = checkpoint(fit, months, params, chosen, device, folder)
     evaluation = evaluate(pipeline, months, test, params)
     run_id = log(evaluation)
     version = register(run_id)

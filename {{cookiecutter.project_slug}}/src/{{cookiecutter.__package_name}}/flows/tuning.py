@@ -29,11 +29,11 @@ def open_search(months: list[Month], name: str) -> tuple[str, list[int]]:
 
 # No time limit: a thread's calls cannot be interrupted.
 @task(task_run_name="trial {number}", **NETWORK_TASK | {"timeout_seconds": None})
-def try_params(number: int, trials: int, search: str, months: list[Month]) -> None:
+def try_params(number: int, trials: int, search: str, months: list[Month], device: str) -> None:
     """Try the params that the trials before promise most of, and log their error."""
     from ..kit import tuning
 
-    found = tuning.try_next(number, search, months, THREADS_OF_TRIAL)
+    found = tuning.try_next(number, search, months, THREADS_OF_TRIAL, device)
     get_run_logger().info(f"Trial {number + 1} of {trials}: {found}")
 
 
@@ -64,13 +64,16 @@ def tune(
         trials: Number of params to try, with those that were tried on these months before.
         name: Name to save the best params under: `train` takes it as its params_name.
     """
+    from ..kit.modelling.devices import choose_device
+
     settings = Settings()
     train_paths, _ = find_months(train_paths, test_path, settings.data_location)
     months = [cleaned(path, settings.checkpoint_dir) for path in train_paths]
     search, done = open_search(months, name)
-    get_run_logger().info(f"{len(done)} of {trials} trials are done")
+    device, where = choose_device(settings.device, "memory")
+    get_run_logger().info(f"{len(done)} of {trials} trials are done. {where}")
     missing = [number for number in range(trials) if number not in done]
-    for future in [try_params.submit(number, trials, search, months) for number in missing]:
+    for future in [try_params.submit(n, trials, search, months, device) for n in missing]:
         future.result()
     result = close_search(search, name)
     get_run_logger().info(result.reason)
