@@ -7,11 +7,12 @@ large reaches the server, and a flow run that is started again goes on from its 
 from pathlib import Path
 from typing import Any
 
-from prefect import task
+from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from ..kit.orchestration import BY_CONTENT, checkpoint, is_retryable, name_with_file
 from ..kit.records import Champion, Month
+from ..settings import Settings
 
 MINUTE, HOUR = 60, 60 * 60
 
@@ -80,3 +81,12 @@ def find_champion() -> Champion:
     from ..kit import registry
 
     return registry.the_champion()
+
+
+def find_device(engine: str) -> str:
+    """Find what XGBoost trains on, as the settings say, and log it."""
+    from ..kit.modelling.devices import choose_device
+
+    device, where = choose_device(Settings().device, engine)
+    get_run_logger().info(where)
+    return device

@@ -14,7 +14,7 @@ from ..kit.project import PROJECT
 from ..kit.records import Evaluation, Month, TrainResult, Verdict
 from ..model import TrainParams
 from ..settings import Settings
-from .shared import CACHED_TASK, HOUR, NETWORK_TASK, cleaned, find_months
+from .shared import CACHED_TASK, HOUR, NETWORK_TASK, cleaned, find_device, find_months
 
 REPORT_KEY = f"{PROJECT}-training"
 
@@ -112,7 +112,6 @@ def train(
         engine: Where the training rows are: in "memory", on the disk ("external") or in a cluster
             ("dask"); "auto" takes the disk above the `memory_rows` of Settings.
     """
-    from ..kit.modelling.devices import choose_device
     from ..kit.modelling.fitting import choose_engine
     from ..kit.modelling.months import check_months
 
@@ -125,9 +124,7 @@ def train(
     *months, test = [cleaned(path, folder) for path in (*train_paths, test_path)]
     check_months(months, test)
     chosen = choose_engine(engine, sum(month.kept for month in months), settings.memory_rows)
-    device, where = choose_device(settings.device, chosen)
-    get_run_logger().info(where)
-    pipeline = checkpoint(fit, months, params, chosen, device, folder)
+    pipeline = checkpoint(fit, months, params, chosen, find_device(chosen), folder)
     evaluation = evaluate(pipeline, months, test, params)
     run_id = log(evaluation)
     version = register(run_id)

@@ -12,7 +12,7 @@ from ..kit.orchestration import one_at_a_time
 from ..kit.project import PROJECT
 from ..kit.records import Month, TuneResult
 from ..settings import Settings
-from .shared import NETWORK_TASK, cleaned, find_months
+from .shared import NETWORK_TASK, cleaned, find_device, find_months
 
 # More at once would learn less from each other.
 TRIALS_AT_ONCE = min(4, os.cpu_count() or 1)
@@ -64,14 +64,12 @@ def tune(
         trials: Number of params to try, with those that were tried on these months before.
         name: Name to save the best params under: `train` takes it as its params_name.
     """
-    from ..kit.modelling.devices import choose_device
-
     settings = Settings()
     train_paths, _ = find_months(train_paths, test_path, settings.data_location)
     months = [cleaned(path, settings.checkpoint_dir) for path in train_paths]
     search, done = open_search(months, name)
-    device, where = choose_device(settings.device, "memory")
-    get_run_logger().info(f"{len(done)} of {trials} trials are done. {where}")
+    get_run_logger().info(f"{len(done)} of {trials} trials are done")
+    device = find_device("memory")
     missing = [number for number in range(trials) if number not in done]
     for future in [try_params.submit(n, trials, search, months, device) for n in missing]:
         future.result()
