@@ -4,18 +4,21 @@
 # [tool.uv]
 # exclude-newer = "2026-11-20"
 # ///
-"""What `serve` answers: 8 clients, 1,000 requests, of one row and of a hundred."""
+"""What `serve` answers next to `mlflow models serve` and a bare FastAPI app, of the same model.
 
-import http.client
-import json
+All three run at once, each with one process that answers, and are asked in turn for a few seconds
+by one client and by eight, for one row and for a hundred. The load comes from its own process.
+"""
+
 import statistics
 import tempfile
-import time
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 from measure import (
     PACKAGE,
+    PROCESSES,
+    Cost,
     arguments,
     bake,
     free_port,
@@ -27,64 +30,55 @@ from measure import (
     table,
 )
 
-CLIENTS, REQUESTS = 8, 1_000
-ROW = {
-    "lpep_pickup_datetime": "2024-03-01T08:00:00",
-    "PULocationID": 74,
-    "DOLocationID": 75,
-    "trip_distance": 1.5,
-    "VendorID": 2.0,
-    "trip_type": 1.0,
-}
+CELLS = [(clients, rows) for rows in (1, 100) for clients in (1, 8)]
+MODEL = f"models:/{PACKAGE.replace('_', '-')}@champion"
+HEADER = ["Rows", "Clients", "Server", "Requests a second", "p50 (ms)", "p99 (ms)"]
 
 
-def ask(port: int, rows: int, requests: int) -> list[float]:
-    """Seconds that each of a client's requests took, one after the other."""
-    body = json.dumps({"dataframe_records": [ROW] * rows})
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    took = []
-    for _ in range(requests):
-        start = time.perf_counter()
-        connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        predictions = json.loads(answer.read())["predictions"]
-        took.append(time.perf_counter() - start)
-        if answer.status != 200 or len(predictions) != rows:
-            raise RuntimeError(f"{answer.status}: {predictions}")
-    connection.close()
-    return took
+def commands(project: Path) -> dict[str, list[str | Path]]:
+    """Return how each server is started, by its name in the table."""
+    models = [project / ".venv" / "bin" / "mlflow", "models", "serve", "--model-uri", MODEL]
+    uvicorn = [python(project), "-m", "uvicorn", "--log-level", "warning"]
+    return {
+        "`poe serve`": [python(project), "-m", PACKAGE, "serve"],
+        "`mlflow models serve`": [*models, "--env-manager", "local", "--workers", "1"],
+        "bare FastAPI": [*uvicorn, "--app-dir", PROCESSES, "bare_app:app"],
+    }
 
 
-def load(port: int, rows: int) -> tuple[float, float, float]:
-    """Return requests a second, and the median and the 99th percentile of their milliseconds."""
-    start = time.perf_counter()
-    with ThreadPoolExecutor(CLIENTS) as clients:
-        asked = [clients.submit(ask, port, rows, REQUESTS // CLIENTS) for _ in range(CLIENTS)]
-        took = [seconds for client in asked for seconds in client.result()]
-    rate = len(took) / (time.perf_counter() - start)
-    centiles = statistics.quantiles(took, n=100)
-    return rate, 1000 * centiles[49], 1000 * centiles[98]
+def line(rows: int, clients: int, name: str, costs: list[Cost]) -> list[object]:
+    """Return the table's row: medians."""
+    rate, p50, p99 = (
+        statistics.median(cost.figure(figure) for cost in costs)
+        for figure in ("rate", "p50", "p99")
+    )
+    return [rows, clients, name, f"{rate:.0f}", f"{p50:.1f}", f"{p99:.1f}"]
 
 
 def main() -> None:
     """Measure and print the table."""
-    given = arguments(__doc__).parse_args()
-    rows = []
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        project = bake(folder)
-        env = {"PREFECT_HOME": str(folder / "prefect"), **poe_environment(project)}
+    parser = arguments(__doc__)
+    parser.add_argument("--seconds", type=int, default=5, help="of each load (default: 5)")
+    given = parser.parse_args()
+    lines = []
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        project = bake(Path(name))
+        env = {"PREFECT_HOME": f"{name}/prefect", **poe_environment(project)}
         run([python(project), "-m", PACKAGE, "train"], project, env)
-        port = free_port()
-        command = [python(project), "-m", PACKAGE, "serve"]
-        with serving(command, f"http://127.0.0.1:{port}", "/health", project, env):
-            ask(port, 1, 20)
-            for size in (1, 100):
-                loads = [load(port, size) for _ in range(given.times)]
-                rate, p50, p99 = map(statistics.median, zip(*loads, strict=True))
-                rows.append([size, f"{rate:.0f}", f"{p50:.1f}", f"{p99:.1f}"])
-    header = ["Rows a request", "Requests a second", "p50 (ms)", "p99 (ms)"]
-    publish(f"Serving, {CLIENTS} clients, {REQUESTS:,} requests", table(header, rows), given.output)
+        env["MLFLOW_TRACKING_URI"] = f"sqlite:///{project}/mlflow.db"
+        ports = {server: free_port() for server in commands(project)}
+        for server, command in commands(project).items():
+            url = f"http://127.0.0.1:{ports[server]}"
+            stack.enter_context(serving(command, url, "/health", project, env))
+        for clients, rows in CELLS:
+            costs: dict[str, list[Cost]] = {server: [] for server in ports}
+            for _ in range(given.times + 1):  # the first one warms up
+                for server, port in ports.items():
+                    load = [port, rows, clients, given.seconds]
+                    words = [python(project), PROCESSES / "load.py", *map(str, load)]
+                    costs[server].append(run(words, project, env))
+            lines += [line(rows, clients, server, cost[1:]) for server, cost in costs.items()]
+    publish("Serving, one process each", table(HEADER, lines), given.output)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def is_known(words: list[str], tasks: set[str], root: Path) -> bool:
         case ["uv", "run", tool, *_]:
             return tool in TOOLS
         case ["uv", command, *_]:
-            return command in {"add", "lock", "sync", "tool"}
+            return command in {"add", "lock", "remove", "sync", "tool"}
         case [program, *_]:
             return program in OTHERS
     return False

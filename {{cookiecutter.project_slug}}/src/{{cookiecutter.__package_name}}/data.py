@@ -1,7 +1,4 @@
-"""What the data are: their columns, the target, and which rows are bad.
-
-To use data of your own, edit this file (README, "Your own data").
-"""
+"""What the data are: their columns, the target, and bad rows (README, "Your own data")."""
 
 import pandas as pd
 import pyarrow as pa

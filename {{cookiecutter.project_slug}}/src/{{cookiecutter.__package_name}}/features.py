@@ -1,7 +1,4 @@
-"""What the model sees: from raw columns to features.
-
-To use data of your own, edit this file (README, "Your own data").
-"""
+"""What the model sees: from raw columns to features (README, "Your own data")."""
 
 import numpy as np
 import pandas as pd

@@ -1,7 +1,4 @@
-"""What is predicted, by which estimator, with which params.
-
-To predict something else or with another estimator, edit this file (README, "Your own data").
-"""
+"""What is predicted, by which estimator, with which params (README, "Your own data")."""
 
 from typing import Any
 

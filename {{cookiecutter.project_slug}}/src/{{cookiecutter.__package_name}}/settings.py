@@ -5,7 +5,7 @@ Each may be given as <PACKAGE>_<NAME>; .env.example lists them.
 
 from pydantic import Field
 
-from .kit.machine import MachineSettings, ProjectLocation
+from .kit.machine import Device, MachineSettings, ProjectLocation
 
 
 class Settings(MachineSettings):
@@ -18,6 +18,8 @@ class Settings(MachineSettings):
 
     # Rows to train on above which `train` reads them from the disk in batches.
     memory_rows: int = Field(default=5_000_000, ge=0)
+    # What XGBoost trains on: "cuda" is a GPU, "auto" takes one if it is there.
+    device: Device = "auto"
     # Address of a dask scheduler, such as tcp://host:8786; empty: a cluster of this machine.
     dask_scheduler: str = ""
 

@@ -16,7 +16,6 @@ from ..kit.project import PROJECT
 from ..kit.records import Champion, Month
 from ..settings import Settings
 
-PROMOTIONS_KEY = f"{PROJECT}-promotions"
 MINUTE, HOUR = 60, 60 * 60
 
 # For tasks that reach a store or a server: three more tries after 2, 4 and 8 seconds (and a little
@@ -95,5 +94,5 @@ def make_champion(version: int, reason: str, by: str) -> str:
 
     summary = promotions.promote(version, reason, by).summary
     trail = [entry.model_dump(mode="json") for entry in promotions.promotions()]
-    create_table_artifact(trail, key=PROMOTIONS_KEY, description=summary)
+    create_table_artifact(trail, key=f"{PROJECT}-promotions", description=summary)
     return summary

@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
 from ..kit.locations import Location
-from ..kit.orchestration import checkpoint, is_lost_worker, one_at_a_time, wait_for_approval
+from ..kit.orchestration import checkpoint, find_device, is_lost_worker, one_at_a_time
 from ..kit.project import PROJECT
 from ..kit.records import Count, Evaluation, Month, TrainResult, Verdict
 from ..model import TrainParams
@@ -28,11 +28,12 @@ def find_params(name: str) -> TrainParams:
 
 
 @task(retries=2, retry_delay_seconds=10, retry_condition_fn=is_lost_worker, **CACHED_TASK)
-def fit(months: list[Month], params: TrainParams, engine: str, folder: Path) -> Path:
+def fit(months: list[Month], params: TrainParams, engine: str, device: str, folder: Path) -> Path:
     """Fit a pipeline to the months, and return the path of its checkpoint."""
     from ..kit.modelling import fitting
 
-    return fitting.fit_to_checkpoint(months, params, engine, folder, Settings().dask_scheduler)
+    scheduler = Settings().dask_scheduler
+    return fitting.fit_to_checkpoint(months, params, engine, folder, scheduler, device)
 
 
 @task(timeout_seconds=HOUR, cache_policy=NO_CACHE)
@@ -65,10 +66,10 @@ def register(run_id: str) -> int:
 @task(**NETWORK_TASK | {"timeout_seconds": HOUR})
 def compare(evaluation: Evaluation, version: int, auto_promote: bool) -> Verdict:
     """Let the champion predict the same test rows, and decide which model is better."""
-    from ..kit import comparison
+    from ..kit import comparison, orchestration
 
     verdict = comparison.compare_with_champion(evaluation)
-    return verdict if auto_promote else wait_for_approval(verdict, version)
+    return verdict if auto_promote else orchestration.wait_for_approval(verdict, version)
 
 
 @task(**NETWORK_TASK)
@@ -77,11 +78,9 @@ def publish(evaluation: Evaluation, verdict: Verdict, version: int, run_id: str)
     from ..kit import registry, reports, runs
 
     registry.set_verdict(version, verdict.reason, evaluation.test.digest)
-    url = runs.run_url(run_id)
-    run = f"[{run_id}]({url})" if url else f"`{run_id}`"
-    report = reports.training_report(evaluation, verdict, version, run)
+    report = reports.training_report(evaluation, verdict, version, runs.run_link(run_id))
     create_markdown_artifact(report, key=REPORT_KEY, description=verdict.reason)
-    if url:
+    if url := runs.run_url(run_id):
         create_link_artifact(url, key=f"{PROJECT}-mlflow-run", link_text="MLflow run")
 
 
@@ -120,7 +119,7 @@ def train(
     *months, test = [fetch_and_clean(path, folder) for path in (*train_paths, test_path)]
     check_months(months, test)
     chosen = choose_engine(engine, sum(month.kept for month in months), settings.memory_rows)
-    pipeline = checkpoint(fit, months, params, chosen, folder)
+    pipeline = checkpoint(fit, months, params, chosen, find_device(chosen), folder)
     evaluation = evaluate(pipeline, months, test, params)
     run_id = log(evaluation)
     version = register(run_id)

@@ -6,7 +6,7 @@ from prefect import flow, get_run_logger, task
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from ..kit.locations import Location
-from ..kit.orchestration import one_at_a_time
+from ..kit.orchestration import find_device, one_at_a_time
 from ..kit.project import PROJECT
 from ..kit.records import Count, Month, TuneResult
 from ..settings import Settings
@@ -27,11 +27,11 @@ def open_search(months: list[Month], name: str) -> tuple[str, list[int]]:
 
 # No time limit: a thread's calls cannot be interrupted.
 @task(task_run_name="trial {number}", **NETWORK_TASK | {"timeout_seconds": None})
-def try_params(number: int, trials: int, search: str, months: list[Month]) -> None:
+def try_params(number: int, trials: int, search: str, months: list[Month], device: str) -> None:
     """Try the params that the trials before promise most of, and log their error."""
     from ..kit import tuning
 
-    found = tuning.try_next(number, search, months, THREADS_OF_TRIAL)
+    found = tuning.try_next(number, search, months, THREADS_OF_TRIAL, device)
     get_run_logger().info(f"Trial {number + 1} of {trials}: {found}")
 
 
@@ -66,8 +66,9 @@ def tune(
     months = [fetch_and_clean(path, Settings().checkpoint_dir) for path in train_paths]
     search, done = open_search(months, name)
     get_run_logger().info(f"{len(done)} of {trials} trials are done")
+    device = find_device("memory")
     missing = [number for number in range(trials) if number not in done]
-    for future in [try_params.submit(number, trials, search, months) for number in missing]:
+    for future in [try_params.submit(n, trials, search, months, device) for n in missing]:
         future.result()
     result = close_search(search, name)
     get_run_logger().info(result.reason)

@@ -3,7 +3,7 @@
 import difflib
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
 from pydantic import AfterValidator, Field, ValidationError
@@ -13,6 +13,7 @@ from .destinations import refuse_read_only
 from .locations import Location, refuse_password
 from .project import PACKAGE, ROOT
 
+Device = Literal["auto", "cpu", "cuda"]
 PREFIX = f"{PACKAGE.upper()}_"
 ENV_FILE = ROOT / ".env"
 # From 0 to 1: how alike a name has to be to be taken for a misspelt one.

@@ -65,6 +65,15 @@ def wait_for_approval(verdict: Verdict, version: int) -> Verdict:
     return verdict.model_copy(update={"promoted": False, "reason": reason})
 
 
+def find_device(engine: str) -> str:
+    """Find what XGBoost trains on, as the settings say, and log it."""
+    from .modelling.devices import choose_device
+
+    device, where = choose_device(Settings().device, engine)
+    get_run_logger().info(where)
+    return device
+
+
 def name_with_file() -> str:
     """Return a task run's name such as "clean sales_2024-01.parquet"."""
     return f"{task_run.task_name} {file_name(task_run.parameters['location'])}"

@@ -47,6 +47,12 @@ def document(run_id: str, name: str) -> dict[str, Any]:
     return dict(mlflow.artifacts.load_dict(f"runs:/{run_id}/{name}"))
 
 
+def run_link(run_id: str) -> str:
+    """Return an MLflow run's id as Markdown, with a link where a server shows it."""
+    url = run_url(run_id)
+    return f"[{run_id}]({url})" if url else f"`{run_id}`"
+
+
 def run_url(run_id: str) -> str | None:
     """Return the address of an MLflow run's page, or None without an MLflow server."""
     client = connect()

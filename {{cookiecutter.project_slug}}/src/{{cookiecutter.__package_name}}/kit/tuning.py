@@ -59,16 +59,17 @@ def next_params(number: int, done: Sequence[Trial]) -> TrainParams:
     return TrainParams(**study.ask(space()).params)
 
 
-def measure(paths: Sequence[Path], params: TrainParams, threads: int) -> float:
+def measure(paths: Sequence[Path], params: TrainParams, threads: int, device: str) -> float:
     """Return the main error on the last 15% of the rows by time, after a fit to those before."""
     from threadpoolctl import threadpool_limits
 
     from .modelling import fitting, months
+    from .modelling.rounds import VALIDATION_SHARE
 
     X, y = months.read(paths)
-    split = int(len(y) * (1 - fitting.VALIDATION_SHARE))
+    split = int(len(y) * (1 - VALIDATION_SHARE))
     with threadpool_limits(threads):
-        pipeline = fitting.fit_rows(X[:split], y[:split], params)
+        pipeline = fitting.fit_rows(X[:split], y[:split], params, device)
         losses = PROBLEM.losses(y[split:].to_numpy(), PROBLEM.predict(pipeline, X[split:]))
     return float(PROBLEM.error(losses.mean()))
 
@@ -86,10 +87,15 @@ def open_search(months: Sequence[Month], name: str) -> tuple[str, list[int]]:
     return search, [trial.number for trial in trials_of(search)]
 
 
-def try_next(number: int, search: str, months: Sequence[Month], threads: int) -> str:
-    """Try the params for a trial, log their error, and say it next to the best one."""
+def try_next(
+    number: int, search: str, months: Sequence[Month], threads: int, device: str = "cpu"
+) -> str:
+    """Try the params for a trial, log their error, and say it next to the best one.
+
+    A search may go on on another device: that changes an error by some 0.02%, less than a seed.
+    """
     params = next_params(number, trials_of(search))
-    error = measure([month.path for month in months], params, threads)
+    error = measure([month.path for month in months], params, threads, device)
     log_trial(search, Trial(number=number, params=params, error=error))
     best = min(trial.error for trial in trials_of(search))
     return f"{PROBLEM.error_label} {error:.3f}, best {best:.3f}"

@@ -40,9 +40,8 @@ def places_of(levels: Levels, among: Levels) -> NDArray[np.int64]:
     return np.concatenate([[0], np.searchsorted(among, levels) + 1, [len(among) + 1]])
 
 
-def codes_of(X: pd.DataFrame, name: str, levels: Levels) -> NDArray[np.int64]:
-    """Return the place of each row's category among the levels; 0 if it is unknown."""
-    codes, found = read_categories(X, name)
+def codes_of(codes: NDArray[np.int64], found: Any, levels: Levels) -> NDArray[np.int64]:
+    """Return the place among the levels of what `read_categories` found; 0 if it is unknown."""
     places = np.zeros(len(found), np.int64)
     if len(levels) and levels.dtype.kind == found.dtype.kind:
         near = np.minimum(np.searchsorted(levels, found), len(levels) - 1)

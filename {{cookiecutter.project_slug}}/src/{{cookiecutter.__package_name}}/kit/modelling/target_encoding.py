@@ -55,10 +55,7 @@ class GroupMeans(TransformerMixin, BaseEstimator):
         """Give rows the means that were learnt, in the order of `get_feature_names_out`."""
         return self._append(
             X,
-            [
-                self.means_[name][:, categories.codes_of(X, name, self.levels_[name])]
-                for name in self.groups
-            ],
+            [self.means_[name][:, self._codes(X, name)] for name in self.groups],
         )
 
     def get_feature_names_out(self, _: Any = None) -> list[str]:
@@ -81,11 +78,10 @@ class GroupMeans(TransformerMixin, BaseEstimator):
         for name in self.groups:
             levels = self.levels_.get(name, categories.NO_LEVELS)
             sums = self.sums_.get(name, np.zeros((len(values), self.folds, 2)))
-            levels, sums = categories.grow(
-                name, levels, sums, categories.read_categories(X, name)[1]
-            )
+            codes, found = categories.read_categories(X, name)
+            levels, sums = categories.grow(name, levels, sums, found)
             self.levels_[name], self.sums_[name] = levels, sums
-            cells = fold * sums.shape[2] + categories.codes_of(X, name, self.levels_[name])
+            cells = fold * sums.shape[2] + categories.codes_of(codes, found, levels)
             for i, value in enumerate(values):
                 sums[i] += np.bincount(cells, value, sums[i].size).reshape(sums[i].shape)
         self.numbers_ = [str(name) for name in X.columns if name not in self.groups]
@@ -115,10 +111,7 @@ class GroupMeans(TransformerMixin, BaseEstimator):
             fold = self._fold(first_row, len(X))
             return self._append(
                 X,
-                [
-                    others[name][:, fold, categories.codes_of(X, name, self.levels_[name])]
-                    for name in others
-                ],
+                [others[name][:, fold, self._codes(X, name)] for name in others],
             )
 
         return encode
@@ -131,6 +124,9 @@ class GroupMeans(TransformerMixin, BaseEstimator):
             self.means_[name] = self._means(sums, sums.sum(axis=1, keepdims=True))
         del self.sums_
         return self
+
+    def _codes(self, X: pd.DataFrame, name: str) -> NDArray[np.int64]:
+        return categories.codes_of(*categories.read_categories(X, name), self.levels_[name])
 
     def _fold(self, first_row: int, rows: int) -> NDArray[np.int64]:
         return np.arange(first_row, first_row + rows) % self.folds

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, nullcontext
 from threading import Event, Lock
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..modelling.contract import PROBLEM
 from ..project import PROJECT
 from ..saved_model import Model, is_here
 from . import rows
+from .batches import Answer, Batches
 from .bodies import MAX_BODY, WholeBodies
 
 # More rows are predicted in a thread, so that other requests do not wait for them.
@@ -28,6 +29,7 @@ class Served:
 
     def __init__(self) -> None:
         self._stop, self._lock = Event(), Lock()
+        self._batches = Batches(self._predict)
         self._take(registry.the_champion().version)
 
     def _take(self, version: int) -> None:
@@ -52,18 +54,18 @@ class Served:
         self._stop.set()
         self.current[2].close()
 
-    async def predict(self, table: pd.DataFrame) -> tuple[int, Any]:
-        """Return the version and its predictions."""
-        version, model, _ = self.current
-        if is_here(model) and len(table) <= ROWS_AT_ONCE:
-            return version, model.predict(table)
-        return version, await run_in_threadpool(self._in_turn, model, table)
+    async def predict(self, found: list[Any]) -> Answer:
+        """Return the version and its predictions of rows."""
+        if is_here(self.current[1]) and len(found) <= ROWS_AT_ONCE:
+            return await self._batches.predict(found)
+        return await run_in_threadpool(self._predict, found)
 
-    def _in_turn(self, model: Model, table: pd.DataFrame) -> Any:
-        if is_here(model):
-            return model.predict(table)
-        with self._lock:  # a model in a process of its own answers one question at a time
-            return model.predict(table)
+    def _predict(self, found: list[Any]) -> Answer:
+        version, model, _ = self.current
+        table = rows.make_table(found)
+        # A model in a process of its own answers one question at a time.
+        with nullcontext() if is_here(model) else self._lock:
+            return version, model.predict(table)
 
 
 def make_app() -> FastAPI:
@@ -108,7 +110,7 @@ async def health() -> str:
 
 
 async def _answer(
-    request: Request, read: Callable[[bytes], pd.DataFrame], form: Callable[[Any], list[Any]]
+    request: Request, read: Callable[[bytes], list[Any]], form: Callable[[Any], list[Any]]
 ) -> Response:
     kind = request.headers.get("content-type", "").replace(" ", "").lower()
     if kind not in {"application/json", "application/json;charset=utf-8"}:

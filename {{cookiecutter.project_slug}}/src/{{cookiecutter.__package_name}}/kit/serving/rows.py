@@ -79,12 +79,12 @@ class Invocation(BaseModel, extra="forbid"):
     dataframe_split: Split = None  # type: ignore[assignment]
 
 
-def read_predict(body: bytes) -> pd.DataFrame:
+def read_predict(body: bytes) -> list[Any]:
     """Read a body of /predict: {"rows": [{column: value}]}. Raises BadRowsError."""
-    return _table(_parsed(Predict.model_validate_json, body).rows)
+    return list(_parsed(Predict.model_validate_json, body).rows)
 
 
-def read_invocation(body: bytes) -> pd.DataFrame:
+def read_invocation(body: bytes) -> list[Any]:
     """Read a body as MLflow's clients send it. Raises BadRowsError."""
     found = _parsed(Invocation.model_validate_json, body)
     given = sorted(found.model_fields_set)
@@ -93,10 +93,10 @@ def read_invocation(body: bytes) -> pd.DataFrame:
         raise BadRowsError(f"Send one of {forms}, not {', '.join(given) or 'nothing'}")
     table = getattr(found, given[0])
     if isinstance(table, dict):
-        return _table(_rows([*table], table.values(), by_column=True))
+        return _rows([*table], table.values(), by_column=True)
     if isinstance(table, Split):
-        return _table(_rows(table.columns, table.data))
-    return _table(table)
+        return _rows(table.columns, table.data)
+    return list(table)
 
 
 def _rows(names: list[str], values: Any, by_column: bool = False) -> list[Any]:
@@ -129,7 +129,8 @@ def _parsed(parse: Any, body: Any) -> Any:
         raise BadRowsError("The body is nested too deeply") from None
 
 
-def _table(rows: list[Any]) -> pd.DataFrame:
+def make_table(rows: list[Any]) -> pd.DataFrame:
+    """Make a table of rows that were read. Raises BadRowsError if some cannot be predicted."""
     columns = {name: [vars(row)[name] for row in rows] for name in INPUTS.names}
     table = pa.Table.from_pydict(columns, INPUTS).to_pandas()
     faults = {reason: int(bad.sum()) for reason, bad in input_faults(table).items() if bad.any()}

@@ -30,14 +30,16 @@ if TYPE_CHECKING:
 WORKERS = 2
 
 
-def fit(paths: Sequence[Path], params: "TrainParams", _folder: Path, scheduler: str) -> "Pipeline":
+def fit(
+    paths: Sequence[Path], params: "TrainParams", _folder: Path, scheduler: str, device: str
+) -> "Pipeline":
     """Fit to all rows of the months, with the workers of a scheduler or of a local cluster.
 
     Raises ConnectionError if a worker is lost: another try has what is left, or a new cluster.
     """
     with _client(scheduler) as client, _naming_lost_workers(client):
         _check_code(client)
-        return streaming.fit(paths, params, partial(_train, client))
+        return streaming.fit(paths, params, partial(_train, client), device)
 
 
 @contextmanager
@@ -55,12 +57,8 @@ def _client(scheduler: str) -> Iterator[Client]:
             yield client
         return
     threads = max(1, (os.cpu_count() or 1) // WORKERS)
-    with (
-        LocalCluster(
-            n_workers=WORKERS, threads_per_worker=threads, dashboard_address=None
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+    cluster = LocalCluster(n_workers=WORKERS, threads_per_worker=threads, dashboard_address=None)
+    with cluster, Client(cluster) as client:
         yield client
 
 

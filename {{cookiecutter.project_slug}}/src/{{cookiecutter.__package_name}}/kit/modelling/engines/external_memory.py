@@ -30,8 +30,10 @@ PARTS_A_PAGE = 2
 class Batches(xgb.DataIter):
     """The encoded rows of a span, a few parts at a time; XGBoost writes its pages to `folder`."""
 
-    def __init__(self, parts: Sequence[Part], span: Span, encode: Encode, folder: Path) -> None:
-        super().__init__(cache_prefix=str(folder / "page"))
+    def __init__(
+        self, parts: Sequence[Part], span: Span, encode: Encode, folder: Path | None
+    ) -> None:
+        super().__init__(cache_prefix=str(folder / "page") if folder else None)
         self._arguments = parts, span, encode
         self._batches: Iterator[tuple[Features, Any]] = iter(())
 
@@ -48,14 +50,17 @@ class Batches(xgb.DataIter):
 
 
 def fit(
-    paths: Sequence[Path], params: "TrainParams", folder: Path, _scheduler: str = ""
+    paths: Sequence[Path], params: "TrainParams", folder: Path, _scheduler: str, device: str
 ) -> "Pipeline":
-    """Fit to all rows of the months; the pages lie in a folder in `folder` meanwhile."""
+    """Fit to all rows of the months; the pages lie in a folder in `folder` meanwhile.
+
+    A GPU trains on what fits into its memory, so its rows are in memory too, a byte a feature.
+    """
     pages = folder / "pages"
     shutil.rmtree(pages, ignore_errors=True)  # of a process that was killed
     pages.mkdir(parents=True)
     try:
-        return streaming.fit(paths, params, partial(_train, pages))
+        return streaming.fit(paths, params, partial(_train, pages), device)
     finally:
         shutil.rmtree(pages, ignore_errors=True)
 
@@ -69,13 +74,16 @@ def _train(
 ) -> tuple[GroupMeans, xgb.Booster]:
     _give_back()
     means = streaming.learn_means(parts, span)
-    batches, bins = Batches(parts, span, means.out_of_fold(), folder), estimator.max_bin
-    matrix = xgb.ExtMemQuantileDMatrix(batches, max_bin=bins)
+    on_disk = estimator.device != "cuda"
+    kind = xgb.ExtMemQuantileDMatrix if on_disk else xgb.QuantileDMatrix
+    pages = folder if on_disk else None
+    batches, bins = Batches(parts, span, means.out_of_fold(), pages), estimator.max_bin
+    matrix = kind(batches, max_bin=bins)
     means.finish()
     evals = []
     if newest:
-        batches = Batches(parts, newest, lambda X, _: means.transform(X), folder)
-        evals = [(xgb.ExtMemQuantileDMatrix(batches, max_bin=bins, ref=matrix), "newest")]
+        batches = Batches(parts, newest, lambda X, _: means.transform(X), pages)
+        evals = [(kind(batches, max_bin=bins, ref=matrix), "newest")]
     _give_back()
     bar = rounds_bar(estimator.n_estimators, "Choosing the rounds" if newest else "Fitting")
     options = streaming.training_options(estimator)

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from ...locations import DataError
 from ..contract import INPUTS, PROBLEM, TARGET, TIME, TrainParams, build_features, make_estimator
-from ..fitting import VALIDATION_SHARE, rounds_for_all, search_estimator
+from ..devices import place
 from ..parts import Part, parts_of, read, sample
 from ..pipeline import make_pipeline
+from ..rounds import VALIDATION_SHARE, rounds_for_all, search_estimator
 from ..target_encoding import GroupMeans
 
 if TYPE_CHECKING:
@@ -34,20 +35,22 @@ Rows = tuple[pd.DataFrame, NDArray[np.float64]]
 Train = Callable[[Any, Sequence[Part], Span, Span | None], "tuple[GroupMeans, Booster]"]
 
 
-def fit(paths: Sequence[Path], params: TrainParams, train: Train) -> "Pipeline":
+def fit(paths: Sequence[Path], params: TrainParams, train: Train, device: str) -> "Pipeline":
     """Fit to all rows of the months, with as many rounds as the newest 15% of them ask for."""
     parts = parts_of(paths)
     estimator = make_estimator(params)
-    estimator.set_params(n_estimators=_choose_rounds(parts, params, train))
+    place(estimator, device)
+    estimator.set_params(n_estimators=_choose_rounds(parts, params, train, device))
     means, booster = train(estimator, parts, Span(), None)
     estimator.load_model(booster.save_raw("ubj"))
+    place(estimator, "cpu")  # where it predicts, whatever it was trained on
     return make_pipeline(estimator).set_params(means=means)
 
 
-def _choose_rounds(parts: Sequence[Part], params: TrainParams, train: Train) -> int:
+def _choose_rounds(parts: Sequence[Part], params: TrainParams, train: Train, device: str) -> int:
     # A function of its own, so that the trees go at its end: with them XGBoost keeps 40 B a row.
     newest = _newest_from(parts)
-    search = search_estimator(params)
+    search = search_estimator(params, device)
     _, booster = train(search, parts, Span(end=newest), Span(start=newest))
     return rounds_for_all(booster.best_iteration, make_estimator(params).n_estimators)
 
