@@ -16,7 +16,7 @@ promotions = module("kit.promotions")
 registry = module("kit.registry")
 tracking = module("kit.tracking")
 PROJECT = module("kit.project").PROJECT
-PROMOTIONS_KEY = module("flows.shared").PROMOTIONS_KEY
+PROMOTIONS_KEY = f"{module('kit.project').PROJECT}-promotions"
 
 
 def promote(version: int, reason: str = "first", by: str = "ada") -> Any:
