@@ -5,7 +5,7 @@ import numpy as np
 from ..settings import Settings
 from . import registry, runs
 from .modelling import months
-from .modelling.contract import PROBLEM
+from .modelling.contract import PERIOD, PROBLEM
 from .modelling.evaluation import compare, read_predictions
 from .records import Evaluation, Verdict
 
@@ -27,6 +27,6 @@ def compare_with_champion(evaluation: Evaluation) -> Verdict:
         raise ValueError(f"{problem}; promote the new version by hand: uv run poe promote")
     verdict = compare(actual, predicted, rival, name, min_gain)
     if test.digest in runs.learnt_from(champion.run_id):
-        note = f"{verdict.reason}; {name} learnt from this month, so its error is too low here"
+        note = f"{verdict.reason}; {name} learnt from this {PERIOD}, so its error is too low here"
         return verdict.model_copy(update={"reason": note})
     return verdict

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .figures import BLUE, ORANGE, make_figure
-from .modelling.contract import NOUN, PROBLEM, TARGET
+from .modelling.contract import NOUN, PERIOD, PROBLEM, TARGET
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,7 @@ def _actual_vs_predicted(actual: Any, predicted: Any) -> Figure:
     )
     axes.plot(limits, limits, color=ORANGE, linewidth=1.5, label="exact prediction")
     axes.set(
-        title=f"Predicted against actual {TARGET}, test month",
+        title=f"Predicted against actual {TARGET}, test {PERIOD}",
         xlabel=f"Actual {TARGET}{UNIT}",
         ylabel=f"Predicted {TARGET}{UNIT}",
         xlim=limits,
@@ -66,7 +66,7 @@ def _residuals_by_hour(hours: Any, residuals: Any) -> Figure:
     axes.axhline(0, color=ORANGE, linewidth=1.5, label="exact prediction")
     axes.margins(y=0.15)  # room for the legend
     axes.set(
-        title="Residuals by hour of the day, test month",
+        title=f"Residuals by hour of the day, test {PERIOD}",
         xlabel="Hour of the day",
         ylabel=f"Predicted minus actual{UNIT}",
         xticks=range(0, 24, 3),

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .figures import BLUE, ORANGE, make_figure
-from .modelling.contract import PROBLEM, TARGET
+from .modelling.contract import PERIOD, PROBLEM, TARGET
 
 BINS = 10
 MOST_CLASSES = 8
@@ -45,7 +45,7 @@ def _shown() -> list[tuple[int, Any]]:
 
 
 def _name(axes: Any, title: str, x: str, y: str) -> None:
-    axes.set(title=f"{title} of {TARGET}, test month", xlabel=x, ylabel=y)
+    axes.set(title=f"{title} of {TARGET}, test {PERIOD}", xlabel=x, ylabel=y)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=np.linspace(0, 1, 6))
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="best")

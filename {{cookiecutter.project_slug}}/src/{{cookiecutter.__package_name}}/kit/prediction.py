@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from .destinations import reaching, writing
 from .locations import DataError, file_name
-from .modelling.contract import INPUTS, PROBLEM, TIME
+from .modelling.contract import INPUTS, PERIOD, PROBLEM, TIME
 from .modelling.parquet import RawMonth
 from .modelling.rows import input_faults
 from .records import Scores
@@ -28,7 +28,7 @@ def check_names(sources: Sequence[str]) -> None:
     names = Counter(f"{stem}.parquet" for stem in stems)
     if names.total() > len(names):
         [(name, count)] = names.most_common(1)
-        raise DataError(f"{name}: {count} of the months are called so; score them one at a time")
+        raise DataError(f"{name}: {count} of the {PERIOD}s are called so; score them one at a time")
 
 
 def score_month(

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from .locations import name_in
-from .modelling.contract import NOUN, PROBLEM
+from .modelling.contract import NOUN, PERIOD, PROBLEM
 from .records import Evaluation, Inspection, Metrics, Month, Scores, Verdict
 
 TOP_FEATURES = 10
-MONTH_HEADER = ["File", "Used to", "Month", "Rows", "Kept", "Dropped"]
+MONTH_HEADER = ["File", "Used to", PERIOD.title(), "Rows", "Kept", "Dropped"]
 # Metrics that have the target's unit.
 WITH_UNIT = ("rmse", "mae")
 
@@ -57,7 +57,7 @@ def scores_table(months: Sequence[Scores]) -> list[dict[str, Any]]:
     """Return the counts of scored months, a row each."""
     return [
         {
-            "month": Path(month.path).stem,
+            PERIOD: Path(month.path).stem,
             "rows": month.rows,
             "scored": month.scored,
             **{f"rejected: {reason}": count for reason, count in month.rejected.items()},
@@ -69,9 +69,9 @@ def scores_table(months: Sequence[Scores]) -> list[dict[str, Any]]:
 
 def drift_report(inspection: Inspection) -> str:
     """Write the markdown report of a month compared with what the champion learnt from."""
-    error, learnt = "the month has no labels yet", f"version {inspection.model_version} learnt"
+    error, learnt = f"the {PERIOD} has no labels yet", f"version {inspection.model_version} learnt"
     if inspection.error is not None:
-        before = f"it was {inspection.test_error:.3f} on its test month"
+        before = f"it was {inspection.test_error:.3f} on its test {PERIOD}"
         error = f"{inspection.error:.3f} {PROBLEM.unit}".rstrip() + f"; {before}"
     worst_first = sorted(inspection.findings.items(), key=lambda item: -item[1].value)
     return "\n\n".join(

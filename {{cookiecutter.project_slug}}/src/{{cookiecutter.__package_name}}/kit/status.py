@@ -17,7 +17,7 @@ from . import prediction, promotions, registry, runs, sources
 from .commands import advice
 from .deployment import api_url
 from .locations import name_in
-from .modelling.contract import PROBLEM
+from .modelling.contract import PERIOD, PROBLEM
 from .modelling.periods import in_name
 from .project import PROJECT
 
@@ -30,7 +30,7 @@ def status() -> None:
     parts: dict[str, Callable[[], Table | str]] = {
         "Champion": _champion,
         "Challengers since": _challengers,
-        "Newest month": _newest_month,
+        f"Newest {PERIOD}": _newest_month,
         "Flow runs, the last and the next": _flow_runs,
     }
     for title, part in parts.items():

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from ..files import CODE, file_digest, refuse_edited_code, replacing, text_digest
 from ..locations import DataError, file_name
 from ..records import Month
-from .contract import INPUTS, LABELS, MAX_DROPPED_SHARE, SCHEMA, TARGET, TIME
+from .contract import INPUTS, LABELS, MAX_DROPPED_SHARE, PERIOD, SCHEMA, TARGET, TIME
 from .parquet import RawMonth
 from .rows import clean_rows, drop, input_faults
 
@@ -77,14 +77,14 @@ def check_months(train: Sequence[Month], test: Month) -> None:
         if month.period in sources:
             raise DataError(
                 f"{month.source}: holds {month.period}, as {sources[month.period]} does; "
-                "give each month once, and test on a month that is not trained on"
+                f"give each {PERIOD} once, and test on one that is not trained on"
             )
         sources[month.period] = month.source
     newest = max(train, key=lambda month: month.period)
     if newest.period > test.period:
         raise DataError(
             f"{test.source}: holds {test.period}, but {newest.source} holds {newest.period}; "
-            "test on a month after all that are trained on"
+            f"test on a {PERIOD} after all that are trained on"
         )
 
 
