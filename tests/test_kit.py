@@ -11,7 +11,7 @@ from .conftest import BakedProject
 pytestmark = pytest.mark.slow
 
 KIT = Path(__file__).parent / "kit"
-FEWEST = 220
+FEWEST = 280
 # Months that are not in the repository.
 MAY_BE_SKIPPED = "REAL_MONTHS"
 

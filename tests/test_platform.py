@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -125,6 +126,34 @@ def addresses() -> tuple[str, str]:
     return f"http://127.0.0.1:{free_port()}/api", f"http://127.0.0.1:{free_port()}"
 
 
+def ask(method: str, url: str, **headers: str) -> tuple[int, str | None]:
+    """Return the status that a page gets, and the origin that may read the answer.
+
+    A body without a type is one that browsers post without asking the server before.
+    """
+    address = urlsplit(url)
+    connection = HTTPConnection(address.netloc, timeout=60)
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    body = b'{"name": "evil"}' if method == "POST" else None
+    connection.request(method, address.path, body, headers)
+    answer = connection.getresponse()
+    connection.close()
+    return answer.status, answer.headers["Access-Control-Allow-Origin"]
+
+
+def check_other_origins(prefect: str, mlflow: str) -> None:
+    """Pages of other origins, and of names that lead here, change nothing and read nothing."""
+    flows, experiments = f"{prefect}/flows/", f"{mlflow}/api/2.0/mlflow/experiments/create"
+    for url in (flows, experiments):
+        assert ask("POST", url, Origin="http://evil.example") == (403, None)
+        for kind in ("text/plain", "application/json"):
+            assert ask("POST", url, Origin="http://evil.example", Content_Type=kind) == (403, None)
+    own = prefect.removesuffix("/api")
+    assert ask("GET", f"{prefect}/admin/version", Origin="http://evil.example") == (200, None)
+    assert ask("GET", f"{prefect}/admin/version", Origin=own) == (200, own)
+    assert ask("POST", experiments, Host="evil.example", Content_Type="application/json")[0] == 403
+
+
 def test_up_works_and_ctrl_c_leaves_nothing(fresh: BakedProject) -> None:
     prefect, mlflow = addresses()
     with up(fresh, prefect, mlflow) as platform:
@@ -133,6 +162,7 @@ def test_up_works_and_ctrl_c_leaves_nothing(fresh: BakedProject) -> None:
         assert f"{HEALTHY}prefect {prefect.removesuffix('/api')}, mlflow {mlflow}" in output
         assert platform.listeners() == {LOOPBACK}
         assert platform.memory_mb() < MEMORY_MB
+        check_other_origins(prefect, mlflow)
         parts = {*re.findall(r"^[\d:]{8} (\w+) +\|", output, re.MULTILINE)}
         assert parts == {"system", "prefect", "mlflow", "worker", "up"}
 

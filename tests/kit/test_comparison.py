@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from .. import module
+from .. import PACKAGE, module
 
 evaluation = module("kit.modelling.evaluation")
 Classification = module("kit.modelling.classification").Classification
@@ -75,6 +75,16 @@ def test_a_gain_of_as_much_as_is_asked_for_is_enough() -> None:
     y = np.zeros(500)
     assert compare(y, y + 0.5, y + 1, 0.5).promoted
     assert not compare(y, y + 0.5, y + 1, 0.51).promoted
+
+
+def test_settings_say_which_gain_is_asked_for(
+    trained: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for gain, promoted in ((0.005, True), (0.99, False)):
+        monkeypatch.setenv(f"{PACKAGE.upper()}_MIN_GAIN", str(gain))
+        verdict = module("kit.comparison").compare_with_champion(trained)
+        assert verdict.promoted is promoted
+        assert promoted or verdict.reason.endswith("less than the gain of 99.0% that is asked for")
 
 
 def test_one_row_that_is_far_off_may_be_the_first_of_more() -> None:

@@ -38,6 +38,21 @@ def test_a_pipeline_takes_raw_rows_and_survives_a_file(months: list[str], tmp_pa
     assert (pipelines.load(tmp_path / "pipeline.skops").predict(X) == predicted).all()
 
 
+def test_rounds_are_chosen_on_the_newest_rows(months: list[str], tmp_path: Path) -> None:
+    """They end where the newest rows have nothing to learn, which older ones always have."""
+    X, y = kit_months.read(cleaned(months[:1], tmp_path))
+    noise = y.sample(frac=1, random_state=0).reset_index(drop=True)
+    assert fitting._choose_rounds(X, noise, contract.TrainParams(max_rounds=100)) < 60
+    assert fitting.rounds_for_all(9, 500) == 22, "twice as slow, and a tenth more"
+    assert fitting.rounds_for_all(9, 20) == 20
+
+
+def test_the_baseline_is_what_was_learnt_from(trained: Any) -> None:
+    learnt, actual = (kit_months.read([m.path])[1] for m in (*trained.months, trained.test))
+    expected = np.sqrt(np.mean((actual - learnt.mean()) ** 2))
+    assert trained.baseline["rmse"] == pytest.approx(expected, rel=1e-9)
+
+
 def test_unknown_zones_and_missing_values_are_predicted(months: list[str], tmp_path: Path) -> None:
     paths = cleaned(months[:1], tmp_path)
     pipeline = fitting.fit(paths, contract.TrainParams(max_rounds=5))

@@ -2,6 +2,8 @@
 
 import logging
 from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -49,6 +51,23 @@ def test_what_makes_a_checkpoint_is_cached_by_content(name: str) -> None:
 def test_what_reaches_no_server_is_tried_once(name: str) -> None:
     assert TASKS[name].retries == 0
     assert TASKS[name].cache_policy is NO_CACHE
+
+
+def test_a_checkpoint_is_that_of_what_was_read_by_this_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def key(raw: Path, task: str = "clean", location: str = "months/2024-01.csv") -> Any:
+        context = SimpleNamespace(task=TASKS[task])
+        return orchestration._content_key(context, {"raw": raw, "location": location})
+
+    paths = [tmp_path / name for name in ("first", "moved", "edited")]
+    for path, content in zip(paths, ("1", "1", "2"), strict=True):
+        path.write_text(content)
+    first, moved, edited = map(key, paths)
+    assert first == moved
+    others = {edited, key(paths[0], "fit"), key(paths[0], location="months/2024-02.csv")}
+    monkeypatch.setattr(orchestration, "CODE", "edited")
+    assert len({first, *others, key(paths[0])}) == 5
 
 
 def test_a_training_waits_for_another(state_dir: Any, monkeypatch: pytest.MonkeyPatch) -> None:

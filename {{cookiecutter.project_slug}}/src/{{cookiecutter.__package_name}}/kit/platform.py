@@ -97,8 +97,10 @@ def up() -> None:
     env = os.environ | {server.setting: server.url for server in servers}
     # Without its job runners MLflow takes 0.4 GB instead of 2.
     env |= {"PYTHONUNBUFFERED": "1", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    # Pages of other origins may not call Prefect's API; MLflow refuses them by itself.
+    # Pages of other origins may not call Prefect's API; MLflow refuses them by itself. Without the
+    # second they could not read an answer, but start a flow run.
     env["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] = servers[0].url.removesuffix("/api")
+    env["PREFECT_SERVER_CSRF_PROTECTION_ENABLED"] = "true"
     for server in servers:
         if server.runs():
             server.refuse_other_projects()
