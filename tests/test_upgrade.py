@@ -360,6 +360,9 @@ def test_an_index_that_has_no_days(alpha: BakedProject, tmp_path: Path) -> None:
         edit(alpha, r"^exclude-newer = .*?\nexclude-newer-package.*?\n", "")
         assert lock(alpha, url).returncode == 0
         assert locked(alpha)["beta"] == [Version("2.0")]
+        install = ["uv", "sync", "--locked", "--no-install-project", "--python", sys.executable]
+        installed = alpha.run(*install, UV_DEFAULT_INDEX=url).stderr
+        assert "+ alpha==2.0\n + beta==2.0\n" in installed
 
 
 def test_a_version_that_is_too_new(alpha: BakedProject, tmp_path: Path) -> None:
