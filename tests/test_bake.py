@@ -89,3 +89,20 @@ def test_sources_are_at_home_in_their_rooms(bake: Bake) -> None:
     }
     # The one task of `promote` is also one of `train`.
     assert decorated == {"flow": flow_files, "task": task_files - {"flows/promotion.py"}}
+
+
+def test_a_container_gets_the_settings_that_are_no_secret(bake: Bake) -> None:
+    """A flow run in a container has no .env: what is not named there is lost without a word."""
+    project = bake(work_pool_type="docker", storage="git", init_git=False)
+    settings = re.findall(r"^# (\w+)=", (project.path / ".env.example").read_text(), re.MULTILINE)
+    assert len(settings) > 10
+    prefect_yaml = yaml.safe_load((project.path / "prefect.yaml").read_text())
+    env = prefect_yaml["definitions"]["work_pool"]["job_variables"]["env"]
+    # The worker hands on the address of Prefect's API by itself.
+    assert {*settings} - {*env} == {"PREFECT_API_URL"}
+    for name in {*settings} & {*env} - {"TAXI_DURATION_STATE_DIR"}:
+        assert env[name] == f"{{{{ ${name} }}}}"
+    # The clone runs in the image's environment: nothing is installed again.
+    dockerfile = (project.path / "Dockerfile").read_text()
+    assert env["UV_PROJECT_ENVIRONMENT"] == "/project/.venv"
+    assert "ENV PATH=/project/.venv/bin:" in dockerfile

@@ -1,7 +1,10 @@
 """The commands' manners: help everywhere, errors in one line, no colours outside of a terminal."""
 
 import json
+from base64 import b64encode
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -28,7 +31,7 @@ for module, *argv in json.loads(sys.argv[1]):
 print(json.dumps(answers))
 """
 COMMANDS = ["train", "tune", "score", "monitor", "retrain", "promote", "serve", "deploy", "worker"]
-COMMANDS += ["automations", "up", "upgrade"]
+COMMANDS += ["automations", "up", "upgrade", "status", "history", "clean"]
 WRONG = {
     ("", "train", "--no-such"): "error: Unknown option: --no-such;",
     ("", "train", "--params.max-depth", "abc"): "error: max_depth: Input should be a valid integer",
@@ -38,6 +41,7 @@ WRONG = {
         "error: postgresql://host: holds a password or a token, which logs would keep;"
     ),
     ("", "score", "--paths", "https://host/trips?token=hush"): "error: https://host: holds a pass",
+    ("", "clean", "--keep", "0"): 'error: Invalid value "0" for --keep',
     ("", "promote"): 'error: Command "promote" parameter --version requires an argument;',
     ("", "nosuch"): 'error: Unknown command "nosuch"',
     (".examples", "nosuch"): "error: no example is called nosuch; there are: animal_facts, ",
@@ -84,3 +88,37 @@ def test_a_server_that_is_away_is_named_in_one_line(project: BakedProject) -> No
     said, last = done.stderr.splitlines()
     assert said == f"Poe => python -m {project.package} train"
     assert last.startswith(f"error: Failed to reach API at {away}/; start it (uv run poe up), or")
+
+
+def test_a_login_in_the_env_file_reaches_each_command(fresh: BakedProject) -> None:
+    logins = []
+
+    class Asks(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            logins.append(self.headers["Authorization"])
+            self.send_response(401)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Asks) as http:
+        Thread(target=http.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{http.server_port}"
+        lines = {
+            "MLFLOW_TRACKING_URI": address,
+            "MLFLOW_TRACKING_USERNAME": "ada",
+            "MLFLOW_TRACKING_PASSWORD": "hush",
+        }
+        env_file = "".join(f"{name}={value}\n" for name, value in lines.items())
+        (fresh.path / ".env").write_text(env_file)
+        for command in (("promote", "--version", "1"), ("history",)):
+            done = fresh.run("uv", "run", "poe", *command, check=False)
+            assert done.returncode
+            *_, last = done.stderr.splitlines()
+            assert last.startswith(f"error: {address}: MLflow cannot be used (")
+            assert "401" in last
+            assert "hush" not in done.stdout + done.stderr
+            assert {*logins} == {f"Basic {b64encode(b'ada:hush').decode()}"}
+            logins.clear()
+        http.shutdown()

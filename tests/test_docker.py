@@ -52,7 +52,8 @@ def test_the_image_holds_what_flow_runs_need(docker: Engine, built: BakedProject
 
 def test_an_edit_leaves_the_layer_of_dependencies(docker: Engine, built: BakedProject) -> None:
     flow = built.path / "src/taxi_duration/flows/training.py"
-    flow.write_text(flow.read_text() + "# An edit.\n")
+    for path in (flow, built.path / "README.md"):
+        path.write_text(path.read_text() + "# An edit.\n")
     output = docker.build(IMAGE, built.path)
     dependencies = output.partition("--no-install-project")[2]
     assert re.match(r"\s*(\n#\d+ CACHED|--> Using cache)", dependencies), output

@@ -10,6 +10,7 @@ from prefect.artifacts import Artifact
 
 from .. import module
 
+comparison = module("kit.comparison")
 flows = module("flows")
 kit_months = module("kit.modelling.months")
 promotions = module("kit.promotions")
@@ -176,6 +177,9 @@ def test_a_champion_whose_run_was_deleted_is_still_one(trained: Any) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(client, "get_run", gone)
         assert registry.the_champion().metrics == {}
+        assert (
+            "the same as version 1 (champion)" in comparison.compare_with_champion(trained).reason
+        )
         promote(2, "another one")
         promote(1, "back")
     assert champion_version() == 1

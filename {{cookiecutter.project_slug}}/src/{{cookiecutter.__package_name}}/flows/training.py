@@ -89,10 +89,10 @@ def publish(evaluation: Evaluation, verdict: Verdict, version: int, run_id: str)
 def train(
     train_paths: list[Location] | None = None,
     test_path: Location | None = None,
-    window: Count | None = None,
     params: TrainParams | None = None,
     params_name: str | None = None,
     engine: Literal["auto", "memory", "external", "dask"] = "auto",
+    window: Count | None = None,
     auto_promote: bool = True,
 ) -> TrainResult:
     """Train a model on some months, test it on a later one, promote it if it is better.
@@ -100,11 +100,11 @@ def train(
     Args:
         train_paths: Months to train on; by default all of the data location before the test.
         test_path: Month to test on; by default the newest of the data location.
-        window: How many months to train on, the newest; by default all.
         params: Params of the estimator; by default those of model.py.
         params_name: Name of params that `tune` saved, instead of `params`.
         engine: Where the training rows are: in "memory", on the disk ("external") or in a cluster
             ("dask"); "auto" takes the disk above the `memory_rows` of Settings.
+        window: How many months to train on, the newest; by default all.
         auto_promote: Promote a better model at once; off: it waits until a person promotes it.
     """
     from ..kit.modelling.fitting import choose_engine
