@@ -203,6 +203,65 @@ def test_the_readmes_own_example(fresh: BakedProject) -> None:
     assert {"prediction", "probability_kept", "probability_returned"} <= {*columns}
 
 
+SNAPSHOTS = """
+import numpy as np
+import pandas as pd
+rng = np.random.default_rng(0)
+for month in ("2024-01", "2024-02", "2024-03"):
+    plan, age = rng.choice(["basic", "plus", "pro"], 3_000), rng.uniform(18, 90, 3_000)
+    spent = np.where(plan == "pro", 90, 20) + age / 3 + rng.normal(0, 5, 3_000)
+    customers = pd.DataFrame({"plan": plan, "age": age, "spent": spent}).sort_values("spent")
+    customers.to_csv(f"data/customers_{month}.csv", index=False)
+"""
+TIMELESS = """
+TIME: str | None = None
+TARGET = "spent"
+NOUN = "customers"
+SCHEMA = pa.schema({"plan": pa.string(), "age": pa.float64(), "spent": pa.float64()})
+LABELS = ("spent",)
+REQUIRED = ("spent",)
+RANGES: dict[str, tuple[float, float]] = {}
+
+
+def clean(customers: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, pd.Series]]:
+    \"\"\"Return all rows with the target, and by reason which of them are bad.\"\"\"
+    return customers, {}
+"""
+OF_SNAPSHOTS = """
+GROUPS = ("plan",)
+PER: str | None = None
+
+
+def build_features(customers: pd.DataFrame) -> pd.DataFrame:
+    \"\"\"Build the features; each row by itself, so that nothing leaks.\"\"\"
+    return customers[["plan", "age"]]
+"""
+
+
+def test_rows_without_a_time(fresh: BakedProject) -> None:
+    page = section(fresh)
+    assert "`TIME: str | None = None` in `data.py`" in page
+    named = {*re.findall(r"`(\w+)`", page)} - {"PICKUP", "ZONES"}
+    [command] = {*re.findall(r"`(uv run pytest [^`]+)`", page)}
+    for sample in (fresh.path / "data").glob("*.parquet"):
+        sample.unlink()
+    fresh.run("uv", "run", "python", "-c", SNAPSHOTS)
+    src = fresh.path / "src" / fresh.package
+    edit(src / "data.py", TIMELESS, named | {"TIME"})
+    edit(src / "features.py", OF_SNAPSHOTS, named)
+    path = src / "features.py"
+    path.write_text(path.read_text().replace("from .data import TIME\n", ""))
+    check_and_train(fresh, command, r"Version 1 promoted: test RMSE [56]\.\d+ minutes, ")
+    engine = fresh.run("uv", "run", "poe", "train", "--engine", "external", check=False)
+    assert "error: engine 'external': trains XGBoost only, on rows with a TIME" in engine.stderr
+    for name, outcome in (("score", "Scored 3,000 of 3,000"), ("monitor", "learnt from: ")):
+        done = fresh.run("uv", "run", "poe", name)
+        assert outcome in done.stdout + done.stderr
+    shutil.move(fresh.path / "data/customers_2024-03.csv", fresh.path / "data/customers.csv")
+    nameless = fresh.run("uv", "run", "poe", "train", check=False)
+    assert "customers.csv: no month in its name; call it like" in nameless.stderr
+
+
 def check_and_train(project: BakedProject, command: str, outcome: str) -> None:
     """Format, check and test an edited project, and train it."""
     project.run("uv", "run", "poe", "fix")

@@ -25,6 +25,8 @@ with dbapi.connect(sys.argv[1]) as connection, connection.cursor() as cursor:
         table = pq.read_table(path)
         empty = [field.name for field in table.schema if pa.types.is_null(field.type)]
         cursor.adbc_ingest(path.stem.replace("-", "_"), table.drop_columns(empty))
+    months = [f"SELECT * FROM trips_2024_0{number}" for number in (1, 2, 3)]
+    cursor.execute(f"CREATE TABLE all_trips AS {' UNION ALL '.join(months)}")
     cursor.execute("CREATE TABLE unrelated (id int)")
     connection.commit()
 """
@@ -111,6 +113,16 @@ def test_months_from_postgres(fresh: BakedProject, tmp_path: Path) -> None:
         assert re.search(r"fetch trips_2024_01.parquet' - .*Retry 1/3", output)
         assert "Version 1 promoted" in output
         assert abs(rmse(fresh, state) - rmse(fresh, fresh.path)) < 1e-9
+
+        # One table of all months, which is cut into them by its rows.
+        cut = fresh.run(
+            *("uv", "run", "poe", "train"),
+            TAXI_DURATION_DATA_LOCATION=f"{direct}?table=all_trips",
+            TAXI_DURATION_DATABASE_SECRET="trips-database",
+            TAXI_DURATION_STATE_DIR=str(tmp_path / "cut"),
+        )
+        assert "clean all_trips_2024-01.parquet" in cut.stdout + cut.stderr
+        assert abs(rmse(fresh, tmp_path / "cut") - rmse(fresh, state)) < 1e-9
 
         select = "SELECT%20*%20FROM%20trips_2024_01%20LIMIT%20100"
         script = FETCH.replace("PACKAGE", fresh.package)

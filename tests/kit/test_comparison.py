@@ -177,3 +177,23 @@ def test_classes_are_compared_by_their_log_loss(monkeypatch: pytest.MonkeyPatch)
     assert verdict.reason.startswith("test Log loss 0.")
     assert {"log_loss", "roc_auc"} <= verdict.rival_metrics.keys()
     assert not compare(y, blunt, sharp, 0.005).promoted
+
+
+@pytest.mark.usefixtures("drawn_once")
+def test_models_of_shuffled_labels_do_not_beat_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that learnt nothing are equal; one that knows the chances wins, from 1,000 rows on."""
+    monkeypatch.setattr(evaluation, "PROBLEM", Classification(classes=("on time", "late")))
+    rng = np.random.Generator(np.random.PCG64(7))
+    beaten = won = 0
+    for _ in range(200):
+        chances = rng.beta(1, 3, 1000)
+        y = (rng.random(1000) < chances).astype(float)
+        # What a model says that was fitted to labels in another order: the share, and noise.
+        first, second = np.clip(0.25 + rng.normal(0, 0.05, (2, 1000)), 0.01, 0.99)
+        champion, other, knowing = (
+            np.column_stack([1 - p, p]) for p in (first, second, np.clip(chances, 0.01, 0.99))
+        )
+        beaten += compare(y, other, champion).promoted
+        won += compare(y, knowing, champion, 0.005).promoted
+    assert beaten <= 0.05 * 200
+    assert won >= 0.9 * 200

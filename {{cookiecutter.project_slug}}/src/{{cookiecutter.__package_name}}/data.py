@@ -6,7 +6,7 @@ import pyarrow as pa
 PICKUP = "lpep_pickup_datetime"
 DROPOFF = "lpep_dropoff_datetime"
 
-# The column that puts the rows in order, and into periods.
+# The column that puts the rows in order, and into periods; None if only files' names say those.
 TIME = PICKUP
 
 # What is tested on at a time, and named in the files: "month", "week" or "day".

@@ -18,7 +18,7 @@ UNIT = f" ({PROBLEM.unit})" if PROBLEM.unit else ""
 
 
 def training_plots(
-    times: "pd.Series", actual: Any, predicted: Any, importance: Mapping[str, float]
+    times: "pd.Series | None", actual: Any, predicted: Any, importance: Mapping[str, float]
 ) -> dict[str, Figure]:
     """Draw the plots of a training, by name, from the test rows."""
     if PROBLEM.classes:
@@ -26,10 +26,10 @@ def training_plots(
 
         plots = class_plots(actual, predicted)
     else:
-        plots = {
-            "actual_vs_predicted": _actual_vs_predicted(actual, predicted),
-            "residuals_by_hour": _residuals_by_hour(times.dt.hour.to_numpy(), predicted - actual),
-        }
+        plots = {"actual_vs_predicted": _actual_vs_predicted(actual, predicted)}
+        if times is not None:
+            hours = times.dt.hour.to_numpy()
+            plots["residuals_by_hour"] = _residuals_by_hour(hours, predicted - actual)
     return plots | {"importance": _importance(importance)}
 
 

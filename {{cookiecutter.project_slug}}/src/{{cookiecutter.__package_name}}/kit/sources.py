@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 from . import splitting, stores
 from .csv_files import as_parquet, is_csv
 from .locations import DataError, file_name, name_in, refuse_password
-from .modelling.contract import PERIOD
+from .modelling.contract import PERIOD, TIME
 from .modelling.periods import EXAMPLES, check_past, find_in_name, in_name
 
 
@@ -90,6 +90,8 @@ def _months_in(locations: Sequence[str], name: str, folder: Path) -> list[str]:
     The others are one table, whose months are files in `folder`.
     """
     others = [location for location in locations if not find_in_name(location)]
+    if others and not TIME:
+        in_name(others[0])
     months = [location for location in locations if location not in others]
     if others:
         name = Path(file_name(others[0])).stem if len(others) == 1 else name

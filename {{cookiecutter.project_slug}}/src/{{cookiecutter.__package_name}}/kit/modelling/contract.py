@@ -15,7 +15,7 @@ from .problems import Problem
 
 NAMES: dict[ModuleType, dict[str, tuple[Any, str]]] = {
     data: {
-        "TIME": (str, "the name of the column that orders the rows"),
+        "TIME": (str | None, "the name of the column that orders the rows, or None"),
         "TARGET": (str, "the name of the column that is predicted"),
         "NOUN": (str, 'what a row is called, such as "orders"'),
         "SCHEMA": (pa.Schema, "the raw columns with their types"),
@@ -66,7 +66,8 @@ def _check_columns() -> None:
     """Check that each column has one role."""
     names, time = data.SCHEMA.names, data.TIME
     twice = len({*names}) < len(names)
-    unknown = [c for c in (time, *data.LABELS, *data.REQUIRED, *data.RANGES) if c not in names]
+    used = [*filter(None, [time]), *data.LABELS, *data.REQUIRED, *data.RANGES]
+    unknown = [column for column in used if column not in names]
     no_time = time in names and data.SCHEMA.field(time).type != pa.timestamp("us")
     leaks = data.TARGET in names and data.TARGET not in data.LABELS
     texts = [c for c in data.RANGES if c in names and pa.types.is_string(data.SCHEMA.field(c).type)]
@@ -75,7 +76,7 @@ def _check_columns() -> None:
         f"'{', '.join(unknown)}' is not in SCHEMA; add it there, or take it out": bool(unknown),
         f"TIME ('{time}') is not timestamp(\"us\") in SCHEMA; make it one": no_time,
         f"TIME ('{time}') is in LABELS; a month to predict needs it": time in data.LABELS,
-        f"TIME ('{time}') is not in REQUIRED; add it there": time not in data.REQUIRED,
+        f"TIME ('{time}') is not in REQUIRED; add it there": time and time not in data.REQUIRED,
         f"TARGET ('{data.TARGET}') is an input in SCHEMA; add it to LABELS": leaks,
         f"RANGES names texts ({', '.join(texts)}); leave them out": bool(texts),
     }
@@ -87,7 +88,8 @@ def _check_columns() -> None:
 _check_names()
 _check_columns()
 
-TIME, TARGET = data.TIME, data.TARGET
+# The column of times; "" if rows have none, and their file's name says of which period they are.
+TIME, TARGET = data.TIME or "", data.TARGET
 PERIOD: Literal["month", "week", "day"] = getattr(data, "PERIOD", "month")
 SCHEMA, LABELS, REQUIRED, RANGES = data.SCHEMA, data.LABELS, data.REQUIRED, data.RANGES
 clean = data.clean

@@ -34,7 +34,8 @@ def evaluate(pipeline: Path, months: list[Month], test: Month, params: BaseModel
     columns = [pd.DataFrame(values).add_prefix(name) for name, values in tables.items()]
     path = pipeline.with_suffix(".predictions.parquet")
     with replacing(path) as temporary:
-        pd.concat([X[[TIME]].assign(actual=actual), *columns], axis=1).to_parquet(temporary)
+        times = X[[TIME]] if TIME else X[[]]
+        pd.concat([times.assign(actual=actual), *columns], axis=1).to_parquet(temporary)
     return Evaluation(
         pipeline=pipeline,
         months=months,
@@ -47,12 +48,13 @@ def evaluate(pipeline: Path, months: list[Month], test: Month, params: BaseModel
     )
 
 
-def read_predictions(path: Path) -> tuple[pd.Series, Floats, Floats, Floats]:
-    """Return times, target, predictions and baseline as `evaluate` wrote them."""
+def read_predictions(path: Path) -> tuple[pd.Series | None, Floats, Floats, Floats]:
+    """Return times (if there are any), target, predictions and baseline as `evaluate` wrote them."""
     table = pd.read_parquet(path)
     found = [table.filter(regex=f"^{name}\\d+$").to_numpy() for name in ("predicted", "baseline")]
     predicted, baseline = (values if PROBLEM.classes else values[:, 0] for values in found)
-    return table[TIME], table["actual"].to_numpy(), predicted, baseline
+    times = table[TIME] if TIME else None
+    return times, table["actual"].to_numpy(), predicted, baseline
 
 
 def compare(

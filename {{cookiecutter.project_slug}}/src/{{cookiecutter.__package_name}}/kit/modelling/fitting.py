@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from ..files import CODE, refuse_edited_code, replacing, text_digest
 from ..records import Month
-from .contract import TrainParams, make_estimator
+from .contract import TIME, TrainParams, make_estimator
 from .devices import is_xgboost
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ TRIAL_ROWS = 200
 
 def choose_engine(engine: str, rows: int, memory_rows: int) -> str:
     """Return the engine for so many rows. Raises ValueError if it cannot be used here."""
-    can_choose = is_xgboost(make_estimator(TrainParams()))
+    can_choose = is_xgboost(make_estimator(TrainParams())) and bool(TIME)
     if engine == "auto":
         large = rows > memory_rows and can_choose and _is_there("external")
         return "external" if large else "memory"
@@ -33,7 +33,9 @@ def choose_engine(engine: str, rows: int, memory_rows: int) -> str:
             return known
         if engine == known:
             if not can_choose:
-                raise ValueError(f"engine '{engine}': trains XGBoost only; use 'memory'")
+                raise ValueError(
+                    f"engine '{engine}': trains XGBoost only, on rows with a TIME; use 'memory'"
+                )
             if not _is_there(engine):
                 raise ValueError(f"engine '{engine}': this project has no module for it")
             if engine == "dask" and not find_spec("distributed"):

@@ -47,10 +47,11 @@ def clean_month(raw: Path, source: str, folder: Path) -> Month:
 
 
 def read(paths: Sequence[Path]) -> tuple[pd.DataFrame, pd.Series]:
-    """Return raw inputs X and target y of cleaned months, in order of time."""
+    """Return raw inputs X and target y of cleaned months, in order of time, or shuffled if none."""
     columns = [*INPUTS.names, TARGET]
     table = pa.concat_tables(pq.read_table(path, columns=columns) for path in paths)
-    rows = table.to_pandas(self_destruct=True).sort_values(TIME, kind="stable")
+    rows = table.to_pandas(self_destruct=True)
+    rows = rows.sort_values(TIME, kind="stable") if TIME else rows.sample(frac=1, random_state=0)
     rows = rows.reset_index(drop=True)
     return rows[INPUTS.names], rows[TARGET]
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from ..locations import DataError
 from ..progress import progress
-from .periods import check_past, first_days, name_of
+from .periods import check_past, first_days, in_name, name_of
 
 BATCH_ROWS = 250_000
 FIX = "convert it in the file, or change SCHEMA in data.py"
@@ -59,8 +59,8 @@ class RawMonth:
         return Counter({name_of(day): rows for day, rows in counts.items()})
 
     def period(self, time: str) -> str:
-        """Return the period of most rows: real files hold a few of others."""
-        [(period, _)] = self.periods(time).most_common(1)
+        """Return the period of most rows: real files hold a few of others; without times, by name."""
+        period = self.periods(time).most_common(1)[0][0] if time else in_name(self.source)
         check_past(period, self.source)
         return period
 

@@ -21,7 +21,7 @@ def input_faults(rows: pd.DataFrame, period: str | None = None) -> dict[str, pd.
         if name in rows:
             known = rows[name].between(low, high) | rows[name].isna()
             faults[f"{name} not from {low} to {high}"] = ~known
-    if period:
+    if period and TIME:
         outside = first_days(rows[TIME].to_numpy()) != first_day_of(period)
         faults[f"outside the {PERIOD}"] = pd.Series(outside, rows.index)
     return faults
