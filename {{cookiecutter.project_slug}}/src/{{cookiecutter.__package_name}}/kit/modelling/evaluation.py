@@ -49,7 +49,7 @@ def evaluate(pipeline: Path, months: list[Month], test: Month, params: BaseModel
 
 
 def read_predictions(path: Path) -> tuple[pd.Series | None, Floats, Floats, Floats]:
-    """Return times, if there are any, target, predictions and baseline, as `evaluate` wrote them."""
+    """Return times (or None), target, predictions and baseline, as `evaluate` wrote them."""
     table = pd.read_parquet(path)
     found = [table.filter(regex=f"^{name}\\d+$").to_numpy() for name in ("predicted", "baseline")]
     predicted, baseline = (values if PROBLEM.classes else values[:, 0] for values in found)

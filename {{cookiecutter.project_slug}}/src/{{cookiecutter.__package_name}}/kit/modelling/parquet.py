@@ -59,7 +59,7 @@ class RawMonth:
         return Counter({name_of(day): rows for day, rows in counts.items()})
 
     def period(self, time: str) -> str:
-        """Return the period of most rows, as real files hold a few of others; or of the file's name."""
+        """Return the period of most rows (real files hold a few of others), or of the name."""
         period = self.periods(time).most_common(1)[0][0] if time else in_name(self.source)
         check_past(period, self.source)
         return period
