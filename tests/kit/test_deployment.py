@@ -139,7 +139,7 @@ def test_what_a_prefect_server_refuses_is_one_line(code: int, advice: str) -> No
 
 
 def test_a_certificate_that_is_not_known_is_no_server_to_start() -> None:
-    refused = ssl.SSLCertVerificationError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed")
+    refused = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] self-signed")
     away = RuntimeError("Failed to reach API at https://host/api/")
     for error in (away, httpx.ConnectError("cannot connect")):
         error.__cause__ = refused
