@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -90,7 +90,9 @@ def test_a_server_that_is_away_is_named_in_one_line(project: BakedProject) -> No
     assert last.startswith(f"error: Failed to reach API at {away}/; start it (uv run poe up), or")
 
 
-def test_a_login_in_the_env_file_reaches_each_command(fresh: BakedProject) -> None:
+@pytest.fixture
+def asks() -> Iterator[tuple[str, list[str | None]]]:
+    """A server that answers 401 to all: its address, and the logins that were sent to it."""
     logins = []
 
     class Asks(BaseHTTPRequestHandler):
@@ -99,26 +101,47 @@ def test_a_login_in_the_env_file_reaches_each_command(fresh: BakedProject) -> No
             self.send_response(401)
             self.end_headers()
 
+        do_POST = do_GET  # noqa: N815 http.server's names
+
         def log_message(self, *_: object) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Asks) as http:
         Thread(target=http.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{http.server_port}"
-        lines = {
-            "MLFLOW_TRACKING_URI": address,
-            "MLFLOW_TRACKING_USERNAME": "ada",
-            "MLFLOW_TRACKING_PASSWORD": "hush",
-        }
-        env_file = "".join(f"{name}={value}\n" for name, value in lines.items())
-        (fresh.path / ".env").write_text(env_file)
-        for command in (("promote", "--version", "1"), ("history",)):
-            done = fresh.run("uv", "run", "poe", *command, check=False)
-            assert done.returncode
-            *_, last = done.stderr.splitlines()
-            assert last.startswith(f"error: {address}: MLflow cannot be used (")
-            assert "401" in last
-            assert "hush" not in done.stdout + done.stderr
-            assert {*logins} == {f"Basic {b64encode(b'ada:hush').decode()}"}
-            logins.clear()
+        yield f"http://127.0.0.1:{http.server_port}", logins
         http.shutdown()
+
+
+def test_a_login_in_the_env_file_reaches_each_command(
+    fresh: BakedProject, asks: tuple[str, list[str | None]]
+) -> None:
+    address, logins = asks
+    lines = {
+        "MLFLOW_TRACKING_URI": address,
+        "MLFLOW_TRACKING_USERNAME": "ada",
+        "MLFLOW_TRACKING_PASSWORD": "hush",
+    }
+    (fresh.path / ".env").write_text("".join(f"{n}={value}\n" for n, value in lines.items()))
+    for command in (("promote", "--version", "1"), ("history",)):
+        done = fresh.run("uv", "run", "poe", *command, check=False)
+        assert done.returncode
+        *_, last = done.stderr.splitlines()
+        assert last.startswith(f"error: {address}: MLflow cannot be used (")
+        assert "401" in last
+        assert "hush" not in done.stdout + done.stderr
+        assert {*logins} == {f"Basic {b64encode(b'ada:hush').decode()}"}
+        logins.clear()
+
+
+@pytest.mark.parametrize("command", ["deploy", "worker", "automations"])
+def test_a_prefect_server_that_wants_a_login_is_one_line(
+    project: BakedProject, asks: tuple[str, list[str | None]], command: str
+) -> None:
+    address, logins = asks
+    done = project.run("uv", "run", "poe", command, check=False, PREFECT_API_URL=f"{address}/api")
+    assert done.returncode == 1
+    said, last = done.stderr.splitlines()
+    assert said.startswith("Poe => ")
+    assert last.startswith(f"error: {address}/api/")
+    assert "answers 401; set PREFECT_API_AUTH_STRING, or" in last
+    assert logins

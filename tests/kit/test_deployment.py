@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import ssl
 import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -135,3 +136,15 @@ def test_what_a_prefect_server_refuses_is_one_line(code: int, advice: str) -> No
     )
     assert advice in line
     assert "\n" not in line
+
+
+def test_a_certificate_that_is_not_known_is_no_server_to_start() -> None:
+    refused = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] self-signed")
+    away = RuntimeError("Failed to reach API at https://host/api/")
+    for error in (away, httpx.ConnectError("cannot connect")):
+        error.__cause__ = refused
+        line = commands.advice(error)
+        assert line.startswith("the Prefect API is not trusted ([SSL: CERTIFICATE_VERIFY_FAILED]")
+        assert line.endswith("; name its CA in PREFECT_API_SSL_CERT_FILE")
+    away.__cause__ = httpx.ConnectError("Connection refused")
+    assert commands.advice(away) == f"{away}; start it (uv run poe up), or change PREFECT_API_URL"

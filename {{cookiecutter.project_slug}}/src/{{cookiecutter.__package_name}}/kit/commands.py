@@ -11,6 +11,7 @@ from cyclopts import App, CycloptsError
 # Prefect's modules that log a failure, once for the task and three times for the flow.
 ENGINES = ("task_engine", "flow_engine")
 DENIED = (401, 403)
+UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 
 
 def run(app: App) -> None:
@@ -61,11 +62,14 @@ def advice(error: Exception) -> str | None:
     mlflow, httpx = sys.modules.get("mlflow.exceptions"), sys.modules.get("httpx")
     if mlflow and isinstance(error, mlflow.MlflowException):
         return f"MLflow failed ({_cause(error)}); look at its server or its disk"
-    if str(error).startswith("Failed to reach API"):
-        return f"{error}; start it (uv run poe up), or change PREFECT_API_URL"
-    if not httpx or not isinstance(error, httpx.HTTPError):
+    is_away = str(error).startswith("Failed to reach API")
+    if not is_away and not (httpx and isinstance(error, httpx.HTTPError)):
         return None
-    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in DENIED:
+    if UNTRUSTED in (cause := _cause(error)):
+        return f"the Prefect API is not trusted ({cause}); name its CA in PREFECT_API_SSL_CERT_FILE"
+    if is_away:
+        return f"{error}; start it (uv run poe up), or change PREFECT_API_URL"
+    if httpx and isinstance(error, httpx.HTTPStatusError) and error.response.status_code in DENIED:
         problem = f"{error.request.url}: answers {error.response.status_code}"
         return f"{problem}; set PREFECT_API_AUTH_STRING, or PREFECT_API_KEY for Prefect Cloud"
     return f"the Prefect API cannot be used ({error}); look at PREFECT_API_URL"
