@@ -284,7 +284,10 @@ TEXTS: Table = (
 )
 
 VALUES: Table = {
-    f"{literal[:40]} for {column}": (status, request(body=literally(column, literal)))
+    f"{literal[:40]} ({len(literal)} letters) for {column}": (
+        status,
+        request(body=literally(column, literal)),
+    )
     for column, by_status in {
         ZONE: {
             "200": ("1", "1.0", "1e0", "100e-2", "true", "1.0000000000000000001"),
