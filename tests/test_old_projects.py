@@ -170,6 +170,8 @@ def test_it_moves_with_its_edits_and_its_champion(
     differ = {f for f in both if (old.path / f).read_bytes() != (new.path / f).read_bytes()}
     assert differ == {f"{PACKAGE}/{f}" for f in EDITS}
 
+    if name == "halfway":  # to save a minute: what follows is the same for all
+        return
     # The next model is compared with it, and stands next to it.
     trained = poe(old, server, "train")
     assert re.search(r"Version 2 (not )?promoted: .* version 1 \(champion\)", trained)
