@@ -24,7 +24,7 @@ MODEL_RESOURCE = f"prefect-ml.model.{PROJECT}"
 
 @task(task_run_name=name_with_file, **NETWORK_TASK | {"timeout_seconds": 4 * HOUR})
 def inspect(raw: Path, location: str, champion: Champion) -> Inspection:
-    """Compare a month with what the champion learnt from, and measure its error."""
+    """Compare a month with what the champion learnt from, by the limits of Settings."""
     from ..kit import monitoring
 
     return monitoring.inspect_with_champion(raw, location, champion)
@@ -78,7 +78,7 @@ def monitor(path: Location | None = None, alarm: bool = True) -> Inspection:
 
 @flow(name=f"{PROJECT}-retrain")
 def retrain(force: bool = False, window: Count | None = None) -> RetrainResult:
-    """Train if the newest month is no longer what the champion learnt from; then score it.
+    """Train, with the params of model.py, if the newest month has drifted; then score it.
 
     Args:
         force: Train whatever the verdict on the month.

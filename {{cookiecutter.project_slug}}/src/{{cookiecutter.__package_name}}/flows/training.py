@@ -65,7 +65,7 @@ def register(run_id: str) -> int:
 
 @task(**NETWORK_TASK | {"timeout_seconds": HOUR})
 def compare(evaluation: Evaluation, version: int, auto_promote: bool) -> Verdict:
-    """Let the champion predict the same test rows, and decide which model is better."""
+    """Let the champion predict the same test rows; better is who gains `min_gain` of Settings."""
     from ..kit import comparison, orchestration
 
     verdict = comparison.compare_with_champion(evaluation)
