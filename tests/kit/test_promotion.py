@@ -86,6 +86,13 @@ def test_a_promotion_that_was_cut_off_is_one_when_tried_again(
 
 
 @pytest.mark.usefixtures("store")
+def test_the_newest_of_the_versions_that_were_tested_counts() -> None:
+    for version in (2, 1):
+        registry.set_verdict(version, "not promoted", "twice")
+    assert registry.tested_on("twice") == 2
+
+
+@pytest.mark.usefixtures("store")
 def test_no_champion_is_without_an_entry_in_the_trail(monkeypatch: pytest.MonkeyPatch) -> None:
     def cut_off(*_: Any) -> None:
         raise OSError("cut off")
