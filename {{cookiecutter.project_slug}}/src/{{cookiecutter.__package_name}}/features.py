@@ -29,7 +29,7 @@ MAX_CODE = 99
 def build_features(trips: pd.DataFrame) -> pd.DataFrame:
     """Build the features of shape (n, 11); each row by itself, so that nothing leaks."""
     time = trips[TIME].dt
-    pickup, dropoff = trips["PULocationID"], trips["DOLocationID"]
+    pickup, dropoff = trips["PULocationID"].to_numpy(), trips["DOLocationID"].to_numpy()
     # Known only after the trip: to predict before it, put an estimate in its place.
     miles = trips["trip_distance"]
     return pd.DataFrame(
