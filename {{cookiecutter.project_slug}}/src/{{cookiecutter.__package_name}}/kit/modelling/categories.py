@@ -66,6 +66,8 @@ def read_categories(X: pd.DataFrame, name: str) -> tuple[NDArray[np.int64], Any]
     """Return for each row the position of its category, -1 for none, and the categories."""
     column = X[name]
     codes, found = pd.factorize(column)
+    if column.dtype == np.int64:
+        return codes, np.asarray(found)
     values = pd.Index(np.asarray(found)).infer_objects()  # not what holds them, but what they are
     if pd.api.types.infer_dtype(values).startswith("mixed"):
         raise ValueError(f"group '{name}' holds numbers and texts; make them one of both")

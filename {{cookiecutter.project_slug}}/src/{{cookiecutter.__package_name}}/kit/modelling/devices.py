@@ -30,8 +30,9 @@ def place(estimator: Any, device: str) -> None:
         estimator.set_params(device=device)
         vars(estimator).pop("_create_dmatrix", None)
         if device == "cuda":
-            # The card cuts the features of 17 million rows into steps in 2 s, XGBoost's way for
-            # scikit-learn has 16 cores do it in 11. Under another name it would do that again.
+            # XGBoost's way for scikit-learn cuts the features of 17 million rows into steps on 16
+            # cores, in 11 s; handed over uncut (1.5 s), the card cuts them, and whole fits take
+            # half as long. Under another name XGBoost would go its own way again.
             estimator._create_dmatrix = _uncut
 
 

@@ -132,7 +132,7 @@ def _parsed(parse: Any, body: Any) -> Any:
 def make_table(rows: list[Any]) -> pd.DataFrame:
     """Make a table of rows that were read. Raises BadRowsError if some cannot be predicted."""
     columns = {name: [vars(row)[name] for row in rows] for name in INPUTS.names}
-    table = pa.Table.from_pydict(columns, INPUTS).to_pandas()
+    table = pa.Table.from_pydict(columns, INPUTS).to_pandas(use_threads=False)
     faults = {reason: int(bad.sum()) for reason, bad in input_faults(table).items() if bad.any()}
     if faults:
         found = ", ".join(f"{reason}: {count}" for reason, count in faults.items())
