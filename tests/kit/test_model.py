@@ -14,6 +14,7 @@ fitting = module("kit.modelling.fitting")
 kit_months = module("kit.modelling.months")
 parts = module("kit.modelling.parts")
 pipelines = module("kit.modelling.pipeline")
+rounds = module("kit.modelling.rounds")
 
 PROBLEM = contract.PROBLEM
 
@@ -42,9 +43,10 @@ def test_rounds_are_chosen_on_the_newest_rows(months: list[str], tmp_path: Path)
     """They end where the newest rows have nothing to learn, which older ones always have."""
     X, y = kit_months.read(cleaned(months[:1], tmp_path))
     noise = y.sample(frac=1, random_state=0).reset_index(drop=True)
-    assert fitting._choose_rounds(X, noise, contract.TrainParams(max_rounds=100)) < 60
-    assert fitting.rounds_for_all(9, 500) == 22, "twice as slow, and a tenth more"
-    assert fitting.rounds_for_all(9, 20) == 20
+    fitted = fitting.fit_rows(X, noise, contract.TrainParams(max_rounds=100))
+    assert fitted["estimator"].n_estimators < 60
+    assert rounds.rounds_for_all(9, 500) == 22, "twice as slow, and a tenth more"
+    assert rounds.rounds_for_all(9, 20) == 20
 
 
 def test_the_baseline_is_what_was_learnt_from(trained: Any) -> None:

@@ -78,13 +78,14 @@ def test_a_better_model_waits_for_approval(months: list[str]) -> None:
     first = train()
     assert not first.promoted
     how = "beyond noise; it waits for approval: uv run poe promote --version"
-    assert first.reason.endswith(f"{how} 1")
+    # Another test on this server may have made the deployment.
+    assert re.search(rf"{how} 1(, or http://\S+)?$", first.reason)
     assert registry.champion() is None
 
     # Once there is a deployment for it, its page is named; the report makes a link of it.
     with get_client(sync_client=True) as client:
         flow_id = client.create_flow(flows.promote)
-        deployment = client.create_deployment(flow_id, "by-hand")
+        deployment = client.create_deployment(flow_id, "by-hand")  # or the one that is there
     second = train()
     assert re.search(rf"{how} 2, or http://\S+/deployments/deployment/{deployment}$", second.reason)
     report: Any = Artifact.get(training.REPORT_KEY)

@@ -13,7 +13,7 @@ from .destinations import reaching, writing
 from .locations import DataError, file_name
 from .modelling.contract import INPUTS, PERIOD, PROBLEM, TIME
 from .modelling.parquet import RawMonth
-from .modelling.rows import input_faults
+from .modelling.rows import first_faults, input_faults
 from .records import Scores
 from .saved_model import Model
 
@@ -87,7 +87,7 @@ def _prediction_types() -> dict[str, pa.DataType]:
 def _first_fault(batch: pa.RecordBatch, period: str) -> Any:
     """Return the reason not to predict a row, or "", of shape (n,)."""
     faults = input_faults(batch.to_pandas(), period)
-    return np.select([*faults.values()], [*faults], "")
+    return np.array([*faults, ""])[first_faults(faults, len(batch))]
 
 
 def _append(writer: pq.ParquetWriter, batch: pa.RecordBatch, *more: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ..locations import DataError
 from ..project import PACKAGE_FOLDER
@@ -43,9 +44,17 @@ def clean_rows(rows: pd.DataFrame, period: str) -> tuple[pd.DataFrame, dict[str,
 
 def drop(rows: pd.DataFrame, faults: dict[str, Any]) -> tuple[pd.DataFrame, dict[str, int]]:
     """Return the rows without a fault, and how many were dropped by their first one."""
-    first = np.select([np.asarray(bad, bool) for bad in faults.values()], range(len(faults)), -1)
+    first = first_faults(faults, len(rows))
     dropped = np.bincount(first + 1, minlength=len(faults) + 1)[1:]
     return rows[first < 0], dict(zip(faults, map(int, dropped), strict=True))
+
+
+def first_faults(faults: dict[str, Any], rows: int) -> NDArray[np.int64]:
+    """Return the position of each row's first fault, of shape (n,); -1 without one."""
+    first = np.full(rows, -1)
+    for position, bad in reversed([*enumerate(faults.values())]):
+        first[np.asarray(bad, bool)] = position
+    return first
 
 
 def _call_clean(rows: pd.DataFrame) -> Any:
