@@ -13,13 +13,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import waits
 
 PACKAGE = next(Path("src").glob("*/flows")).parent.name
-main, settings, commands, registry, sources, contract = (
+main, settings, commands, registry, sources, stores, contract = (
     importlib.import_module(f"{PACKAGE}.{name}")
     for name in (
-        *("__main__", "settings", "kit.commands", "kit.registry", "kit.sources"),
+        *("__main__", "settings", "kit.commands", "kit.registry", "kit.sources", "kit.stores"),
         "kit.modelling.contract",
     )
 )
@@ -47,7 +48,7 @@ def champion() -> dict[str, Any] | None:
     if not found:
         return None
     month = sources.list_months(settings.Settings().data_location, Path())[0]
-    rows = contract.pd.read_parquet(month, columns=contract.INPUTS.names)[:5]
+    rows = pd.read_parquet(month, columns=contract.INPUTS.names)[:5]
     with registry.load(found.version) as model:
         assert len(model.predict(rows)) == len(rows)
     return {"version": found.version, "rmse": found.metrics["test_rmse"]}
@@ -61,7 +62,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sources.READ_SECONDS = 2
+    stores.READ_SECONDS = 2
     waits.shorten(PACKAGE)
     answers, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
