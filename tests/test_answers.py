@@ -305,7 +305,7 @@ def imported(source: bytes) -> set[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("slug", ["alembic", "click", "redis", "rich"])
+@pytest.mark.parametrize("slug", ["alembic", "click", "redis"])
 def test_uv_refuses_the_name_of_what_only_a_dependency_needs(
     bake: Callable[..., BakedProject], slug: str
 ) -> None:

@@ -84,7 +84,8 @@ def test_three_tables_take_the_place_of_the_taxis(fresh: BakedProject, tables: P
     number, classes, weeks = re.findall(r"^```diff\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     fresh.home.mkdir(exist_ok=True)
     fresh.run("git", "add", "-A")
-    fresh.run("git", "commit", "--quiet", "--allow-empty", "--no-verify", "-m", "As it was made")
+    who = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+    fresh.run("git", *who, "commit", "-q", "--allow-empty", "--no-verify", "-m", "As it was made")
     for sample in (fresh.path / "data").iterdir():
         sample.unlink()
     flight = {"time_hour": "2013-03-09T18:00:00", "carrier": "UA", "origin": "EWR", "dest": "IAH"}
