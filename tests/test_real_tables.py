@@ -24,7 +24,7 @@ MOST_LINES = 60
 # By the diffs' order on the page: what a training says, a column of the predictions.
 OUTCOMES = (
     (r"promoted: test RMSE [\d.]+ minutes, [\d.]+% below the mean baseline", "prediction"),
-    (r"promoted: test log loss [\d.]+, [\d.]+% below the class-share baseline", "probability_True"),
+    (r"promoted: test Log loss [\d.]+, [\d.]+% below the class-share baseline", "probability_True"),
     (r"promoted: test RMSE [\d.]+ °F, [\d.]+% below the mean baseline", "prediction"),
 )
 
