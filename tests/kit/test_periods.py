@@ -69,6 +69,11 @@ def test_periods_are_those_of_the_calendar(kind: str, code: str) -> None:
     assert (np.array(back) == periods.first_days(days.to_numpy(), kind)).all()
 
 
+def test_a_period_is_a_step_of_metrics() -> None:
+    step_of = module("kit.tracking").step_of
+    assert [step_of(p) for p in ("2024-01", "2024-W05", "2024-01-31")] == [202401, 202405, 20240131]
+
+
 def test_a_period_that_has_not_begun_is_refused() -> None:
     for period in ("2999-01", "2999-W01", "2999-01-01"):
         with pytest.raises(locations.DataError, match=f"is of {period}, which has not begun"):

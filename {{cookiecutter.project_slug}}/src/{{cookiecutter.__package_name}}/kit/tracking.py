@@ -112,7 +112,7 @@ def log_values(
 
 
 def log_findings(run_id: str, seen: Inspection) -> None:
-    """Log what was found in a month to an MLflow run: metrics with the month, yyyymm, as step."""
+    """Log what was found in a month to an MLflow run: metrics with the period as their step."""
     values = {name: finding.value for name, finding in seen.findings.items()}
     values["verdict"] = JUDGEMENTS.index(seen.verdict)
     # MLflow takes few signs in the name of a metric.
@@ -121,8 +121,8 @@ def log_findings(run_id: str, seen: Inspection) -> None:
 
 
 def step_of(period: str) -> int:
-    """Return a month, yyyy-mm, as a step of metrics: yyyymm."""
-    return int(period.replace("-", ""))
+    """Return a period as a step of metrics: of a month yyyymm, of a week yyyyww."""
+    return int(re.sub(r"\D", "", period))
 
 
 def _log_datasets(client: "MlflowClient", run_id: str, datasets: Mapping[str, list[Month]]) -> None:
