@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
 
 SMALL = {"params": {"max_rounds": 5}}
 AD_HOC, MONTHLY = (f"taxi-duration-train/{name}" for name in ("ad-hoc", "monthly"))
+BY_HAND = "taxi-duration-promote/by-hand"
 REPORT = "taxi-duration-training"
 STORE = """
 import json, sys
@@ -77,6 +78,16 @@ class Deployed:
         self.work()
         assert self.server.state(failed) == "FAILED"
         return failed
+
+    def promote(self) -> str:
+        """Make another version the champion by the deployment for it, and return its id."""
+        store = self.store()
+        [version, *_] = store["flow_runs"].keys() - {store["champion"]}
+        reason = "it was better on Sundays"
+        done = self.server.start(BY_HAND, version=int(version), reason=reason)
+        self.work()
+        assert self.server.state(done) == "COMPLETED"
+        return done
 
     def die(self) -> str:
         """Kill a training and its worker, wait for the rescue, and return the training's id."""
@@ -160,12 +171,13 @@ def test_trainings_at_once_take_turns(local: Deployed) -> None:
 def test_failed_and_dead_flow_runs_are_reported(local: Deployed) -> None:
     with sink() as (url, sent):
         local.run("python", "-c", BLOCK, url)
+        notify = ("poe", "automations", "--notify", "custom-webhook/sink", "--about", "failure")
         for _ in range(3):
-            local.run("poe", "automations", "--notify", "custom-webhook/sink")
+            local.run(*notify)
         names = [automation["name"] for automation in local.server.post("automations/filter")]
         assert sorted(names) == [
             "taxi-duration: mark dead flow runs as crashed",
-            "taxi-duration: report failed flow runs",
+            "taxi-duration: report failure",
             "taxi-duration: retrain on drift",
         ]
 
@@ -173,6 +185,10 @@ def test_failed_and_dead_flow_runs_are_reported(local: Deployed) -> None:
         local.run("python", "-c", SHORTEN)
         dead = until_reported(sent, "Crashed", local.die)
         assert all(any(run in message for run in failed + dead) for message in sent)
+
+        local.run(*notify, "--about", "promotion")
+        promoted = until_reported(sent, "it was better on Sundays", local.promote)
+        assert all(any(run in message for run in failed + dead + promoted) for message in sent)
 
 
 def until_reported(sent: list[str], state: str, start: Callable[[], str]) -> list[str]:

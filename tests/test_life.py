@@ -112,7 +112,10 @@ def test_drift_starts_a_retraining_and_a_person_rolls_it_back(life: Life) -> Non
 def test_automations_rescue_and_notify(life: Life) -> None:
     """What they do to flow runs: test_deployments.py and test_kills.py."""
     rescue = f"{life.project.slug}: mark dead flow runs as crashed"
-    report = f"{life.project.slug}: report failed flow runs"
+    reports = [
+        f"{life.project.slug}: report {subject}"
+        for subject in ("failure", "drift", "promotion", "refusal", "success")
+    ]
     assert life.run("poe", "automations").stdout.splitlines() == [f"{rescue}: made"]
 
     notify = ("poe", "automations", "--notify", "custom-webhook/sink")
@@ -123,9 +126,10 @@ def test_automations_rescue_and_notify(life: Life) -> None:
 
     life.run("python", "-c", BLOCK)
     for said in ("made", "there already"):
-        done = life.run(*notify).stdout.splitlines()
-        assert done == [f"{rescue}: there already", f"{report}: {said}"]
-        assert life.automations() == [rescue, report]
+        first, *others = life.run(*notify).stdout.splitlines()
+        assert first == f"{rescue}: there already"
+        assert others == [*(f"{report}: {said}" for report in reports[:-1]), f"{reports[-1]}: off"]
+        assert life.automations() == sorted([rescue, *reports[:-1]])
 
 
 @pytest.mark.skipif("REAL_MONTHS" not in os.environ, reason="REAL_MONTHS names no folder")

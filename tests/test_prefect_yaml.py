@@ -66,14 +66,20 @@ def test_each_deployment_runs_once_at_a_time_in_the_work_pool(baked: BakedProjec
 
 
 def test_the_trigger_waits_for_what_monitor_emits(baked: BakedProject) -> None:
-    code = (baked.path / "src/taxi_duration/flows/monitoring.py").read_text()
+    package = baked.path / "src/taxi_duration"
     [trigger] = deployments(baked)["retrain/on-drift"]["triggers"]
-    for constant, told in (
-        ("DRIFT_EVENT", trigger["expect"][0]),
-        ("MODEL_RESOURCE", trigger["match"]["prefect.resource.id"]),
+    for file, pattern, told in (
+        ("flows/monitoring.py", r'announce\("(.*?)"', trigger["expect"][0]),
+        (
+            "kit/events.py",
+            r'"prefect.resource.id": f"(.*?)"',
+            trigger["match"]["prefect.resource.id"],
+        ),
     ):
-        [emitted] = re.findall(rf'^{constant} = f"(.*)"$', code, re.MULTILINE)
-        assert emitted.replace("{PROJECT}", "taxi-duration") == told
+        [emitted] = re.findall(pattern, (package / file).read_text())
+        assert told == emitted.replace("{PROJECT}", "taxi-duration").replace(
+            "drift", "taxi-duration.drift"
+        )
 
 
 def test_a_container_gets_every_setting_but_the_machines(bake: Bake) -> None:

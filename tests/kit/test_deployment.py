@@ -1,10 +1,12 @@
 """On a team's machines: bare paths, shared servers, pauses, and blocks that cannot notify."""
 
+import json
 import os
 import shutil
 import ssl
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -12,11 +14,12 @@ from typing import Any
 
 import httpx
 import pytest
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL
 
-from .. import ROOT, module
+from .. import module
 
 automations = module("kit.automations")
 commands = module("kit.commands")
@@ -72,15 +75,50 @@ def test_what_is_paused_stays_paused(client: SyncPrefectClient) -> None:
     assert not client.read_deployment_schedules(daily.id)[0].active
 
 
-def test_the_pool_may_be_named_by_a_variable(
-    client: SyncPrefectClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """What edits prefect.yaml, in a folder of its own."""
+
+    def replace(old: str, new: str) -> None:
+        yaml = (deployment.ROOT / "prefect.yaml").read_text()
+        assert old in yaml
+        (tmp_path / "prefect.yaml").write_text(yaml.replace(old, new))
+        monkeypatch.setattr(deployment, "ROOT", tmp_path)
+
+    return replace
+
+
+def test_a_schedule_needs_a_slug(
+    client: SyncPrefectClient, edit: Callable[[str, str], None]
 ) -> None:
-    yaml = (ROOT / "prefect.yaml").read_text()
-    pool = deployment.make_work_pool()
-    named = yaml.replace(f'name: "{pool}"', 'name: "{{ $WORK_POOL }}"')
-    assert named != yaml
-    (tmp_path / "prefect.yaml").write_text(named)
-    monkeypatch.setattr(deployment, "ROOT", tmp_path)
+    """One that was deployed with a slug cannot be deployed without: the server answers 422."""
+    edit("- slug: monthly\n        cron", "- cron")
+    with pytest.raises(
+        ValueError, match=r"^prefect.yaml: deployment monthly: a schedule has no slug"
+    ):
+        deployment.deploy()
+
+
+def test_what_is_not_set_is_said_before_the_run(
+    client: SyncPrefectClient,
+    edit: Callable[[str, str], None],
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    edit(
+        "OMP_WAIT_POLICY: PASSIVE",
+        'OMP_WAIT_POLICY: "{{ $OMP }}"\n        B: "{{ $BUCKET_OF_US }}"',
+    )
+    monkeypatch.setenv("OMP", "ACTIVE")
+    deployment.deploy()
+    told = "Not set here, so flow runs take the defaults: BUCKET_OF_US"
+    assert told in capfd.readouterr().out.splitlines()
+
+
+def test_the_pool_may_be_named_by_a_variable(
+    client: SyncPrefectClient, edit: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit(f'name: "{deployment.make_work_pool()}"', 'name: "{{ $WORK_POOL }}"')
     monkeypatch.setenv("WORK_POOL", "pool-of-staging")
     assert deployment.make_work_pool() == "pool-of-staging"
     assert client.read_work_pool("pool-of-staging").type == "process"
@@ -95,6 +133,66 @@ def test_only_a_block_that_notifies_is_taken(client: SyncPrefectClient) -> None:
         automations.automations("slack-webhook/none")
 
 
+@contextmanager
+def answering(code: int, body: bytes = b"OK") -> Iterator[tuple[str, list[bytes]]]:
+    """A server that gives each request one answer; yield its address, and the bodies it gets."""
+    sent: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            sent.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            self.send_response(code)
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET  # noqa: N815 the library's name
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        Thread(target=http.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{http.server_port}", sent
+        http.shutdown()
+
+
+def save_webhook(url: str) -> str:
+    block: Any = CustomWebhookNotificationBlock
+    block(name="team", url=url, json_data={"text": "{{body}}"}).save("team", overwrite=True)
+    return "custom-webhook/team"
+
+
+def test_messages_are_switched_on_and_off(client: SyncPrefectClient) -> None:
+    webhook = save_webhook("http://127.0.0.1:1")
+
+    def found() -> set[str]:
+        of_ours = f"{PROJECT}: report {{}}"
+        return {
+            s for s in automations.SUBJECTS if client.read_automations_by_name(of_ours.format(s))
+        }
+
+    automations.automations(webhook)
+    assert found() == {"failure", "drift", "promotion", "refusal"}
+    automations.automations(webhook, about=("success", "drift"))
+    assert found() == {"success", "drift"}
+    automations.automations(webhook, about=())
+    assert found() == set()
+
+
+def test_a_message_is_sent_to_see_whether_it_arrives(
+    client: SyncPrefectClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with answering(200) as (url, sent):
+        automations.automations(save_webhook(url), about=(), test=True)
+    assert [json.loads(body) for body in sent] == [{"text": f"Messages of {PROJECT} arrive here."}]
+    assert capsys.readouterr().out.endswith("custom-webhook/team: a message was sent\n")
+    refused = r"^custom-webhook/team: a message was not taken \(.+\); edit the block$"
+    with answering(403) as (url, _), pytest.raises(OSError, match=refused):
+        automations.automations(save_webhook(url), about=(), test=True)
+    with pytest.raises(OSError, match=refused):  # nobody is there any more
+        automations.automations("custom-webhook/team", about=(), test=True)
+
+
 def test_automations_are_about_this_project_only(client: SyncPrefectClient) -> None:
     automations.automations()
     automations.automations()
@@ -105,26 +203,13 @@ def test_automations_are_about_this_project_only(client: SyncPrefectClient) -> N
 
 def test_an_mlflow_that_nobody_named_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is another project's, perhaps, and would get this one's models."""
-
-    class Healthy(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"OK")
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Healthy) as http:
-        Thread(target=http.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{http.server_port}"
+    with answering(200) as (url, _):
         server = platform.Server("mlflow", "MLFLOW_TRACKING_URI", url, b"OK", [])
         assert server.runs()
         with pytest.raises(ValueError, match=rf"^mlflow: a server is at {url} already; set MLFLOW"):
             server.refuse_other_projects()
         monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
         server.refuse_other_projects()
-        http.shutdown()
 
 
 @pytest.mark.parametrize(("code", "advice"), [(401, "set PREFECT_API_AUTH_STRING"), (500, "look")])

@@ -5,8 +5,8 @@ from pathlib import Path
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.events import emit_event
 
+from ..kit.events import announce
 from ..kit.locations import Location
 from ..kit.orchestration import name_with_file
 from ..kit.project import PROJECT
@@ -17,9 +17,6 @@ from .shared import HOUR, NETWORK_TASK, fetch, find_champion, find_months
 from .training import train
 
 DRIFT_KEY = f"{PROJECT}-drift"
-# The event that asks for a retraining (a trigger in prefect.yaml answers), and what it is about.
-DRIFT_EVENT = f"{PROJECT}.drift"
-MODEL_RESOURCE = f"prefect-ml.model.{PROJECT}"
 
 
 @task(task_run_name=name_with_file, **NETWORK_TASK | {"timeout_seconds": 4 * HOUR})
@@ -42,12 +39,9 @@ def publish_inspection(inspection: Inspection, champion: Champion) -> None:
 
 @task(cache_policy=NO_CACHE)
 def raise_alarm(inspection: Inspection) -> None:
-    """Emit the event that a month is not what the champion learnt from."""
-    emit_event(
-        DRIFT_EVENT,
-        resource={"prefect.resource.id": MODEL_RESOURCE, "prefect.resource.name": PROJECT},
-        payload=inspection.model_dump(include={"period", "model_version", "findings"}),
-    )
+    """Emit the event that asks for a retraining: a trigger in prefect.yaml answers."""
+    about = inspection.model_dump(include={"period", "model_version", "findings"})
+    announce("drift", inspection.summary, **about)
 
 
 @task(**NETWORK_TASK)

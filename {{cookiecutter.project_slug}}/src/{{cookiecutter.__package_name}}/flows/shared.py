@@ -11,6 +11,7 @@ from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
+from ..kit.events import announce
 from ..kit.orchestration import BY_CONTENT, checkpoint, is_retryable, name_with_file
 from ..kit.project import PROJECT
 from ..kit.records import Champion, Month
@@ -95,4 +96,5 @@ def make_champion(version: int, reason: str, by: str) -> str:
     summary = promotions.promote(version, reason, by).summary
     trail = [entry.model_dump(mode="json") for entry in promotions.promotions()]
     create_table_artifact(trail, key=f"{PROJECT}-promotions", description=summary)
+    announce("promotion", f"{summary}: {reason}")
     return summary

@@ -8,6 +8,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
+from ..kit.events import announce
 from ..kit.locations import Location
 from ..kit.orchestration import checkpoint, find_device, is_lost_worker, one_at_a_time
 from ..kit.project import PROJECT
@@ -126,6 +127,8 @@ def train(
     verdict = compare(evaluation, version, auto_promote)
     if verdict.promoted:
         make_champion(version, verdict.reason, f"flow run {flow_run.name}")
+    else:
+        announce("refusal", f"Version {version} is not the champion: {verdict.reason}")
     publish(evaluation, verdict, version, run_id)
     result = TrainResult(
         run_id=run_id, model_version=version, metrics=evaluation.metrics, **verdict.model_dump()

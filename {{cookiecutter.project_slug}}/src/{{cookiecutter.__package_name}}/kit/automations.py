@@ -4,8 +4,10 @@ What it does when a month drifts is a trigger in prefect.yaml.
 """
 
 from datetime import timedelta
+from typing import Any, Literal, get_args
 from uuid import UUID
 
+import httpx
 from prefect.automations import (
     AutomationCore,
     ChangeFlowRunState,
@@ -14,37 +16,75 @@ from prefect.automations import (
     ResourceSpecification,
     SendNotification,
 )
+from prefect.blocks.abstract import NotificationError
+from prefect.blocks.core import Block
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import StateType
 from prefect.exceptions import ObjectNotFound
 
 from .deployment import check_api_url
+from .events import MODEL
 from .project import PROJECT
 
 # Flow runs of the deployments, which all have the project's name as a tag.
 OF_THIS_PROJECT = ResourceSpecification({"prefect.resource.id": f"prefect.tag.{PROJECT}"})
+THE_MODEL, ANYTHING = ResourceSpecification({**MODEL}), ResourceSpecification({})
 # Three heartbeats of Prefect's default; less would end flow runs that only lost one or two.
 SILENCE = timedelta(minutes=9)
 
+Subject = Literal["failure", "drift", "promotion", "refusal", "success"]
+SUBJECTS: tuple[Subject, ...] = get_args(Subject)
+# Those of a flow run that ended; the others are events of kit/events.py.
+STATES = {"failure": ("Failed", "Crashed", "TimedOut"), "success": ("Completed",)}
+
 MESSAGE = """\
-{{ flow.name }}/{{ flow_run.name }}: {{ flow_run.state.name }}. {{ flow_run.state.message }}
-{{ flow_run|ui_url or flow_run.id }}
+{% if event.payload.message %}{{ event.payload.message }}
+{% else %}{{ flow.name }}/{{ flow_run.name }}: {{ flow_run.state.name }}. \
+{{ flow_run.state.message }}
+{% endif %}{{ flow_run|ui_url or flow_run.id }}
 """
 
 
-def automations(notify: str = "") -> None:
-    """Set the server's automations: rescue dead flow runs, and report failures.
+def automations(
+    notify: str = "", about: tuple[Subject, ...] = SUBJECTS[:-1], test: bool = False
+) -> None:
+    """Set the server's automations: rescue dead flow runs, and send messages.
 
     Args:
-        notify: Block to report failures through, as type/name, such as slack-webhook/team.
+        notify: Block to send messages through, as type/name, such as slack-webhook/team.
+        about: What they are about, all but success by default; others are no longer sent.
+        test: Send one now, to see whether they arrive.
     """
     check_api_url()
     with get_client(sync_client=True) as client:
-        wanted = [rescue()]
-        if notify:
-            wanted.append(notification(_block_id(client, notify)))
-        for automation in wanted:
-            print(f"{automation.name}: {_apply(client, automation)}")
+        print(f"{rescue().name}: {_apply(client, rescue())}")
+        if not notify:
+            return
+        block = _block_id(client, notify)
+        for subject in SUBJECTS:
+            automation = notification(block, subject)
+            done = _apply(client, automation) if subject in about else _remove(client, automation)
+            print(f"{automation.name}: {done}")
+    if test:
+        _send(notify, f"Messages of {PROJECT} arrive here.")
+
+
+def _send(notify: str, message: str) -> None:
+    """Send a message through a block. Raises OSError if it is not taken."""
+    block: Any = Block.load(notify)
+    try:
+        with block.raise_on_failure():
+            block.notify(message, PROJECT)
+    except (NotificationError, httpx.HTTPError) as error:
+        reason = str(error).partition("\n")[0] or "no reason given"
+        raise OSError(f"{notify}: a message was not taken ({reason}); edit the block") from error
+    print(f"{notify}: a message was sent")
+
+
+def _remove(client: SyncPrefectClient, automation: AutomationCore) -> str:
+    for found in client.read_automations_by_name(automation.name):
+        client.delete_automation(found.id)
+    return "off"
 
 
 def _apply(client: SyncPrefectClient, automation: AutomationCore) -> str:
@@ -81,21 +121,20 @@ def rescue() -> AutomationCore:
     )
 
 
-def notification(block: UUID) -> AutomationCore:
-    """Report a failed or crashed flow run through a notification block."""
+def notification(block: UUID, subject: Subject) -> AutomationCore:
+    """Send a message about a subject through a notification block."""
+    states = {f"prefect.flow-run.{state}" for state in STATES.get(subject, ())}
+    title = f"{PROJECT}: {subject}"
     return AutomationCore(
-        name=f"{PROJECT}: report failed flow runs",
+        name=f"{PROJECT}: report {subject}",
         trigger=EventTrigger(
-            match_related=OF_THIS_PROJECT,
-            expect={f"prefect.flow-run.{end}" for end in ("Failed", "Crashed", "TimedOut")},
+            match=ANYTHING if states else THE_MODEL,
+            match_related=OF_THIS_PROJECT if states else ANYTHING,
+            expect=states or {f"{PROJECT}.{subject}"},
             for_each={"prefect.resource.id"},
             posture=Posture.Reactive,
         ),
-        actions=[
-            SendNotification(
-                block_document_id=block, subject=f"{PROJECT}: a flow run failed", body=MESSAGE
-            )
-        ],
+        actions=[SendNotification(block_document_id=block, subject=title, body=MESSAGE)],
     )
 
 

@@ -1,5 +1,6 @@
 """The command line: flows and commands with their parameters as options, errors in one line."""
 
+import gc
 import logging
 import re
 import sys
@@ -11,6 +12,8 @@ from cyclopts import App, CycloptsError
 # Prefect's modules that log a failure, once for the task and three times for the flow.
 ENGINES = ("task_engine", "flow_engine")
 DENIED = (401, 403)
+# What MLflow imports to reach a store of its files, and the package that has it.
+CLIENTS = {"boto3": "boto3", "google": "google-cloud-storage", "azure": "azure-storage-blob"}
 UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 
 
@@ -28,6 +31,9 @@ def run(app: App) -> None:
         if line := advice(error):
             sys.exit(f"error: {line}")
         raise
+    finally:
+        # Or Python looks through all that was imported once more: a second, for nothing.
+        gc.freeze()
 
 
 def _check_parameters(command: Any, arguments: dict[str, Any]) -> None:
@@ -60,8 +66,8 @@ def advice(error: Exception) -> str | None:
     """Return in one line what a failure of MLflow or Prefect asks for; None for any other."""
     # Not imported here, which takes seconds: who has not used them did not fail in them.
     mlflow, httpx = sys.modules.get("mlflow.exceptions"), sys.modules.get("httpx")
-    if mlflow and isinstance(error, mlflow.MlflowException):
-        return f"MLflow failed ({_cause(error)}); look at its server or its disk"
+    if mlflow and (found := _about_mlflow(error, mlflow.MlflowException)):
+        return found
     is_away = str(error).startswith("Failed to reach API")
     if not is_away and not (httpx and isinstance(error, httpx.HTTPError)):
         return None
@@ -73,6 +79,26 @@ def advice(error: Exception) -> str | None:
         problem = f"{error.request.url}: answers {error.response.status_code}"
         return f"{problem}; set PREFECT_API_AUTH_STRING, or PREFECT_API_KEY for Prefect Cloud"
     return f"the Prefect API cannot be used ({error}); look at PREFECT_API_URL"
+
+
+def _about_mlflow(error: Exception, kind: type[Exception]) -> str | None:
+    if isinstance(error, kind):
+        return f"MLflow failed ({_cause(error)}); look at its server or its disk"
+    if isinstance(error, _errors_of_s3()):
+        return (
+            f"MLflow's files cannot be reached ({_cause(error)}); look at their address and login"
+        )
+    if isinstance(error, ImportError):
+        package = CLIENTS.get(str(error.name).partition(".")[0])
+        return f"MLflow's files need {package} here; `uv add {package}`" if package else None
+    return None
+
+
+def _errors_of_s3() -> tuple[type[Exception], ...]:
+    boto3, botocore = sys.modules.get("boto3.exceptions"), sys.modules.get("botocore.exceptions")
+    if not boto3 or not botocore:
+        return ()
+    return boto3.Boto3Error, botocore.BotoCoreError, botocore.ClientError
 
 
 def _cause(error: BaseException) -> str:

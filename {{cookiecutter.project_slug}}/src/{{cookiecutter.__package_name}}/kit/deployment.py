@@ -29,9 +29,12 @@ VARIABLE = re.compile(r"\{\{\s*\$(\w+)\s*\}\}")
 def deploy() -> None:
     """Send prefect.yaml to the Prefect API; what is paused there stays paused."""
     Settings()  # its values are copied into the deployments: a password is refused before that
+    _check_schedules()
     _check_pushed()
     make_work_pool()
     print(f"Deploying to {api_url()}", flush=True)
+    if unset := {*VARIABLE.findall(_text())} - {*os.environ}:
+        print(f"Not set here, so flow runs take the defaults: {', '.join(sorted(unset))}")
     with get_client(sync_client=True) as client:
         paused = [found.id for found in client.read_deployments() if _is_paused(found)]
         done = subprocess.run([*PREFECT, "--no-prompt", "deploy", "--all"], cwd=ROOT, check=False)
@@ -43,6 +46,14 @@ def deploy() -> None:
 
 def _is_paused(deployment: DeploymentResponse) -> bool:
     return deployment.paused and PROJECT in deployment.tags
+
+
+def _check_schedules() -> None:
+    """Raise ValueError if a schedule has no slug: the server would answer 422 once it had one."""
+    for deployment in _prefect_yaml()["deployments"]:
+        if not all(schedule.get("slug") for schedule in deployment.get("schedules", [])):
+            name = f"prefect.yaml: deployment {deployment['name']}"
+            raise ValueError(f"{name}: a schedule has no slug; give it one, such as slug: daily")
 
 
 def _check_pushed() -> None:
@@ -84,7 +95,11 @@ def make_work_pool() -> str:
 
 
 def _prefect_yaml() -> dict[str, Any]:
-    return dict(yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8")))
+    return dict(yaml.safe_load(_text()))
+
+
+def _text() -> str:
+    return (ROOT / "prefect.yaml").read_text(encoding="utf-8")
 
 
 def check_api_url() -> None:
