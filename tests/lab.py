@@ -414,15 +414,18 @@ class Lab:
 
 
 @contextmanager
-def mlflow_server(lab: Lab, port: int, database: str = "", *packages: str) -> Iterator[str]:
+def mlflow_server(
+    lab: Lab, port: int, database: str = "", *packages: str, options: tuple[str, ...] = ()
+) -> Iterator[str]:
     """Run an MLflow server on the lab's own store, or on a database whose driver is in packages."""
+    options = options or ("--artifacts-destination", str(lab.state / "mlartifacts"))
     lab.state.mkdir(exist_ok=True)
     url = f"http://127.0.0.1:{port}"
     with server_process(
         *("uv", "run", *(f"--with={name}" for name in packages), "mlflow", "server"),
         *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
         *("--backend-store-uri", database or f"sqlite:///{lab.state}/mlflow.db"),
-        *("--artifacts-destination", str(lab.state / "mlartifacts")),
+        *options,
         is_ready=lambda: answers(f"{url}/health"),
         cwd=lab.project.path,
         env=lab.environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),

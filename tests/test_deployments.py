@@ -151,10 +151,15 @@ def test_a_local_run_completes_also_after_a_move(local: Deployed) -> None:
     local.project.path.rename(elsewhere)
     local.project = BakedProject(elsewhere, local.project.home, local.project.venv)
     local.state = elsewhere
+    data = elsewhere / "src/taxi_duration/data.py"
+    data.write_text(
+        f"{data.read_text()}\n\nimport logging\nlogging.getLogger(__name__).info('Hi')\n"
+    )
     second = local.server.start(AD_HOC, **SMALL)
     local.work()
     local.server.check_completed(second)
     assert local.store() == {"champion": "1", "flow_runs": {"1": first, "2": second}}
+    assert "Hi" in local.server.logs(second).splitlines()
 
 
 def test_trainings_at_once_take_turns(local: Deployed) -> None:
@@ -248,10 +253,14 @@ def git(
             yield made
 
 
-def push(project: BakedProject) -> None:
+def commit(project: BakedProject) -> None:
     identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
     project.run("git", "add", "--all")
-    project.run("git", *identity, "commit", "--quiet", "--message", "Work")
+    project.run("git", *identity, "commit", "--quiet", "--allow-empty", "--message", "Work")
+
+
+def push(project: BakedProject) -> None:
+    commit(project)
     project.run("git", "push", "--quiet", "origin", "HEAD:trunk")
 
 
@@ -263,6 +272,11 @@ def test_a_git_run_comes_from_the_clone(git: Deployed) -> None:
     assert git.server.artifact(first, REPORT)
 
     training = git.project.path / "src/taxi_duration/flows/training.py"
+    # A commit that is not pushed is none that counts.
+    pushed = git.project.run("git", "rev-parse", "HEAD").stdout[:7]
+    commit(git.project)
+    assert f"remote.git: is at {pushed}, and flow runs take that" in git.run("poe", "deploy")
+
     committed, key = training.read_text(), 'REPORT_KEY = f"{PROJECT}-training"\n'
     assert key in committed
     training.write_text(committed.replace(key, 'REPORT_KEY = "pushed-report"\n'))

@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ BLOCK = """
 from prefect.blocks.notifications import CustomWebhookNotificationBlock as Webhook
 Webhook(name="sink", url="http://127.0.0.1:9", json_data={"text": "{{body}}"}).save("sink")
 """
+# The event goes to the server in a thread, which ends with its work done.
+ALARM = "from {0}.kit.events import announce; announce('drift', 'It is another month')"
 
 
 @dataclass
@@ -54,7 +56,15 @@ class Life:
         return list(self.server.post("flow_runs/filter", sort="START_TIME_ASC", **wanted))
 
     def retrainings(self) -> list[Any]:
-        return self.flow_runs(deployments={"name": {"any_": ["on-drift"]}})
+        return self.flow_runs(
+            deployments={"name": {"any_": ["on-drift"]}, "tags": {"all_": [self.project.slug]}}
+        )
+
+    def deployments(self) -> dict[str, Any]:
+        """Return all that the server keeps of the project's deployments, by id."""
+        wanted = {"tags": {"all_": [self.project.slug]}}
+        found = self.server.post("deployments/filter", deployments=wanted)
+        return {deployment["id"]: deployment for deployment in found}
 
     def automations(self) -> list[str]:
         """Return the names of the server's automations."""
@@ -107,6 +117,38 @@ def test_drift_starts_a_retraining_and_a_person_rolls_it_back(life: Life) -> Non
     refused = life.run("poe", "promote", "--version", "9", check=False)
     error = f"error: version 9 of {life.project.slug}: is not there; look at the versions in MLflow"
     assert refused.stderr.splitlines()[-1] == error
+
+
+@pytest.fixture
+def other(life: Life, bake: Callable[..., BakedProject]) -> Iterator[Life]:
+    """Another project on the same server, which is installed beside the first one."""
+    project = bake(project_slug="bike-duration")
+    project.venv = life.project.venv
+    yield Life(project, life.server)
+    project.run("uv", "pip", "uninstall", "--python", str(project.venv), project.slug)
+
+
+def test_two_projects_share_a_server(life: Life, other: Life) -> None:
+    life.run("poe", "deploy")
+    life.run("poe", "automations")
+    before = life.deployments()
+    other.run("poe", "deploy")
+    other.run("poe", "automations")
+    assert life.deployments() == before
+    assert len(before) == len(other.deployments()) == len(before | other.deployments()) / 2 == 6
+    assert len(life.automations()) == 4
+
+    monthly = next(found for found in before if before[found]["name"] == "monthly")
+    life.server.post(f"deployments/{monthly}/pause_deployment")
+    other.run("poe", "deploy")
+    assert {found for found, kept in life.deployments().items() if kept["paused"]} == {monthly}
+
+    # Each answers to its own drift: this is what a flow run of `monitor` emits.
+    for drifted, calm in ((life, other), (other, life)):
+        known = len(calm.retrainings())
+        drifted.run("python", "-c", ALARM.format(drifted.project.package))
+        wait_until(drifted.retrainings, "a retraining")
+        assert len(calm.retrainings()) == known
 
 
 def test_automations_rescue_and_notify(life: Life) -> None:

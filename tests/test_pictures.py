@@ -1,9 +1,11 @@
 """What people see, in a real browser: the pages of a training, and a flow run by clicking."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from PIL import Image
@@ -35,20 +37,22 @@ def platform(project: BakedProject, tmp_path_factory: pytest.TempPathFactory) ->
 def page(platform: Stage) -> Iterator[Page]:
     """Open a browser, and start an ad-hoc training in it by clicking."""
     with browser() as page:
-        platform.flow_run = start_by_clicking(page, platform)
+        trees = {"Trees,_at_most": "20"}
+        platform.flow_run = start_by_clicking(page, platform, "ad-hoc", "of-mine", **trees)
         platform.prefect.wait_for(platform.flow_run)
         yield page
 
 
-def start_by_clicking(page: Page, platform: Stage) -> str:
+def start_by_clicking(page: Page, platform: Stage, deployment: str, run: str, **fields: str) -> str:
     """Fill in the form, submit it, follow the link to the flow run, and return its id."""
     page.goto(f"{platform.pages}/deployments")
-    page.get_by_role("link", name="ad-hoc").click()
+    page.get_by_role("link", name=deployment).click()
     page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_text("Custom run").click()
-    page.get_by_text("Learning Rate").wait_for()
-    page.locator(".p-label", has_text="Run Name").locator("input").fill("by-hand")
-    page.locator(".p-label", has_text="Trees, at most").last.locator("input").fill("20")
+    page.locator(".p-label", has_text="Run Name").locator("input").fill(run)
+    for label, value in fields.items():
+        field = page.locator(".p-label", has_text=label.replace("_", " ")).last
+        field.locator("input, textarea").fill(value)
 
     def submitted() -> bool:
         # A server whose SQLite file is busy says so: then a person clicks again.
@@ -58,7 +62,7 @@ def start_by_clicking(page: Page, platform: Stage) -> str:
         return not is_form(page.url)
 
     wait_until(submitted, "a flow run")
-    page.get_by_role("link", name="by-hand").first.click()
+    page.get_by_role("link", name=run).first.click()
     page.wait_for_url("**/runs/flow-run/*")
     return page.url.rpartition("/")[2].partition("?")[0]
 
@@ -71,7 +75,7 @@ def test_an_ad_hoc_run_by_clicking_is_completed(platform: Stage, page: Page) -> 
     expect(page.get_by_text("Completed").first).to_be_visible()
     flow_run = platform.prefect.get(f"flow_runs/{platform.flow_run}")
     assert flow_run["state"]["type"] == "COMPLETED"
-    assert flow_run["name"] == "by-hand"
+    assert flow_run["name"] == "of-mine"
     assert flow_run["parameters"]["params"]["max_rounds"] == 20
 
 
@@ -131,3 +135,31 @@ def test_the_form_describes_every_parameter(platform: Stage, page: Page) -> None
         description = field["description"].replace("`", "")
         assert description
         expect(page.locator("article", has_text=description).first).to_be_visible()
+
+
+def test_a_person_approves_a_model_and_takes_it_back_by_clicking(
+    platform: Stage, page: Page
+) -> None:
+    waits = platform.prefect.start(pictures.AD_HOC, auto_promote=False, params={"max_rounds": 5})
+    platform.prefect.wait_for(waits)
+    assert champion(platform) == "1"
+    for version, reason in (("2", "shorter"), ("1", "shorter was worse")):
+        told = {"Version": version, "Reason": reason, "By": "Grace"}
+        promoted = start_by_clicking(page, platform, "by-hand", f"to-{version}", **told)
+        platform.prefect.wait_for(promoted)
+        assert champion(platform) == version
+        [*_, last] = json.loads(
+            platform.prefect.artifact(promoted, "taxi-duration-promotions")["data"]
+        )
+        assert [last[name] for name in ("version", "reason", "by")] == [
+            int(version),
+            reason,
+            "Grace",
+        ]
+
+
+def champion(platform: Stage) -> str:
+    """Return the version that MLflow's alias names."""
+    address = f"{platform.mlflow}/api/2.0/mlflow/registered-models/alias"
+    with urlopen(f"{address}?name=taxi-duration&alias=champion") as answer:
+        return str(json.load(answer)["model_version"]["version"])

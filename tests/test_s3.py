@@ -1,12 +1,13 @@
-"""Months and predictions in a bucket, of a server that speaks S3."""
+"""Months, predictions and models in a bucket, of a server that speaks S3."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
 from .conftest import BakedProject, kept_environment
-from .lab import answers, free_port, server_process
+from .lab import Lab, answers, free_port, mlflow_server, server_process
 
 pytestmark = pytest.mark.slow
 
@@ -17,8 +18,9 @@ import sys, fsspec, pyarrow.parquet as pq
 store = fsspec.filesystem("s3")
 command, *paths = sys.argv[1:]
 if command == "make":
-    store.mkdir("bucket")
-    store.put(paths, "bucket/months/")
+    store.makedirs("bucket", exist_ok=True)
+    for path in paths:
+        store.put(path, "bucket/months/")
 for path in sorted(store.find("bucket")):
     print(path)
 if command == "read":
@@ -54,6 +56,45 @@ def bucket(project: BakedProject, s3: dict[str, str], *arguments: str) -> list[s
     return project.run(*words, **s3).stdout.splitlines()
 
 
+def error_of(done: CompletedProcess[str]) -> str:
+    """Return the one line that a command failed with, which holds no key."""
+    assert done.returncode == 1
+    [error] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.stderr.splitlines()[-1] == error
+    assert "hush" not in done.stdout + done.stderr
+    return error
+
+
+def test_models_are_kept_in_a_bucket(
+    fresh: BakedProject, s3: dict[str, str], tmp_path: Path
+) -> None:
+    bucket(fresh, s3, "make")
+    (fresh.path / ".env").write_text("")
+    with_boto = ("uv", "run", "--with", "boto3", "python", "-m")
+    train = (fresh.package, "train", "--params.max-rounds", "5")
+    promote = (fresh.package, "promote", "--version", "1")
+    store = ("--default-artifact-root", "s3://bucket/mlflow", "--no-serve-artifacts")
+    with mlflow_server(Lab(fresh, tmp_path), free_port(), options=store) as url:
+        env = s3 | {"MLFLOW_TRACKING_URI": url}
+        done = fresh.run("uv", "run", "python", "-m", *train, check=False, **env)
+        assert error_of(done) == "error: MLflow's files need boto3 here; `uv add boto3`"
+
+        fresh.run(*with_boto, *train, **env)
+        [model] = [p for p in bucket(fresh, s3, "list") if p.endswith("/model.skops")]
+        assert model.startswith("bucket/mlflow/")
+        assert "is version 1" in fresh.run(*with_boto, *promote, **env).stdout
+
+        nobody = {
+            "AWS_ACCESS_KEY_ID": "",
+            "AWS_SECRET_ACCESS_KEY": "",
+            "AWS_EC2_METADATA_DISABLED": "1",
+        }
+        away = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+        for wrong, said in ((nobody, "Unable to locate credentials"), (away, "Could not connect")):
+            done = fresh.run(*with_boto, *promote, check=False, **env | wrong)
+            assert said in error_of(done)
+
+
 def test_months_come_from_a_bucket_and_predictions_go_there(
     fresh: BakedProject, s3: dict[str, str]
 ) -> None:
@@ -80,8 +121,6 @@ def test_months_come_from_a_bucket_and_predictions_go_there(
     # A bucket that is not there is named in one line, without the key.
     there = {f"{prefix}_PREDICTION_LOCATION": "s3://nobodys/predictions"}
     done = fresh.run(*WITH_S3, fresh.package, "score", check=False, **s3, **there)
-    assert done.returncode == 1
-    [error] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    error = error_of(done)
     assert error.startswith("error: s3://nobodys/predictions/")
     assert "cannot be written" in error
-    assert "hush" not in done.stdout + done.stderr

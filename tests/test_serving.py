@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -207,19 +208,37 @@ def test_the_typed_api_names_what_it_takes_and_gives(port: int) -> None:
     )
 
 
+def versions_until(port: int, done: Event) -> list[int]:
+    """Ask over one connection until the event, and a hundred times more; return who answered."""
+    connection, seen, last = http.client.HTTPConnection("127.0.0.1", port, timeout=60), [], 0
+    while last < 100:
+        last += done.is_set()
+        connection.request("POST", "/invocations", but(), JSON)
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+        answer.read()
+        seen.append(int(answer.headers["X-Model-Version"]))
+    connection.close()
+    return seen
+
+
 def test_a_new_champion_is_taken_without_a_gap(
     project: BakedProject, env: dict[str, Any], port: int
 ) -> None:
     assert get(port, "/version") == {"model": "taxi-duration", "version": 1}
-    before = ask(port, but())
+    before, done = ask(port, but()), Event()
     project.run("uv", "run", "poe", "train", "--params.max-rounds", "5", **env)
-    project.run("uv", "run", "poe", "promote", "--version", "2", "--reason", "a test", **env)
-
-    def is_taken() -> bool:
-        assert ask(port, but())[0] == 200
-        return bool(get(port, "/version")["version"] == 2)
-
-    wait_until(is_taken, "the new champion", 60)
-    after = ask(port, but())
-    assert after[0] == 200
-    assert after != before
+    with ThreadPoolExecutor(8) as clients:
+        asked = [clients.submit(versions_until, port, done) for _ in range(8)]
+        try:
+            promote = ("uv", "run", "poe", "promote", "--version", "2", "--reason", "a test")
+            project.run(*promote, **env)
+            wait_until(lambda: get(port, "/version")["version"] == 2, "the new champion", 60)
+        finally:
+            done.set()
+        answered = [client.result() for client in asked]
+    assert sum(map(len, answered)) >= 2_000
+    for versions in answered:
+        assert {*versions} == {1, 2}
+        assert versions == sorted(versions), "the older champion answered after the newer one"
+    assert ask(port, but()) != before

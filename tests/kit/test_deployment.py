@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import ssl
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from prefect.blocks.system import Secret
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL
 
-from .. import module
+from .. import PACKAGE, module
 
 automations = module("kit.automations")
 commands = module("kit.commands")
@@ -51,8 +52,11 @@ def test_a_worker_finds_uv_on_a_bare_path(monkeypatch: pytest.MonkeyPatch) -> No
     assert words[-2:] == ["--limit", "2"]
 
 
-def test_what_is_paused_stays_paused(client: SyncPrefectClient) -> None:
+def test_what_is_paused_stays_paused(
+    client: SyncPrefectClient, capfd: pytest.CaptureFixture[str]
+) -> None:
     deployment.deploy()
+    assert f"Deploying to {os.environ['PREFECT_API_URL']}" in capfd.readouterr().out.splitlines()
     others_flow = client.create_flow(flows.score)
     client.create_deployment(others_flow, "of-others", tags=["others"])
 
@@ -212,7 +216,14 @@ def test_an_mlflow_that_nobody_named_is_not_used(monkeypatch: pytest.MonkeyPatch
         server.refuse_other_projects()
 
 
-@pytest.mark.parametrize(("code", "advice"), [(401, "set PREFECT_API_AUTH_STRING"), (500, "look")])
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        (401, "set PREFECT_API_AUTH_STRING"),
+        (404, "look at PREFECT_API_URL (such as http://host:4200/api)"),  # it has no /api
+        (500, "look at PREFECT_API_URL"),
+    ],
+)
 def test_what_a_prefect_server_refuses_is_one_line(code: int, advice: str) -> None:
     request = httpx.Request("POST", "http://host/api/deployments")
     answer = httpx.Response(code, request=request)
@@ -232,4 +243,17 @@ def test_a_certificate_that_is_not_known_is_no_server_to_start() -> None:
         assert line.startswith("the Prefect API is not trusted ([SSL: CERTIFICATE_VERIFY_FAILED]")
         assert line.endswith("; name its CA in PREFECT_API_SSL_CERT_FILE")
     away.__cause__ = httpx.ConnectError("Connection refused")
-    assert commands.advice(away) == f"{away}; start it (uv run poe up), or change PREFECT_API_URL"
+    line = f"{away}; start it (uv run poe up), or change PREFECT_API_URL (such as"
+    assert commands.advice(away).startswith(line)
+
+
+def test_an_address_without_api_is_one_line(
+    client: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = str(client.api_url).rstrip("/").removesuffix("/api")
+    monkeypatch.setenv("PREFECT_API_URL", url)
+    command = [sys.executable, "-m", PACKAGE, "deploy"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error: the Prefect API cannot be used (")
+    assert line.endswith("; look at PREFECT_API_URL (such as http://host:4200/api)")

@@ -71,12 +71,15 @@ def monitor(path: Location | None = None, alarm: bool = True) -> Inspection:
 
 
 @flow(name=f"{PROJECT}-retrain")
-def retrain(force: bool = False, window: Count | None = None) -> RetrainResult:
+def retrain(
+    force: bool = False, window: Count | None = None, auto_promote: bool = True
+) -> RetrainResult:
     """Train, with the params of model.py, if the newest month has drifted; then score it.
 
     Args:
         force: Train whatever the verdict on the month.
         window: How many months to train on, the newest; by default all.
+        auto_promote: As for `train`.
     """
     # An alarm from here would start the next retraining.
     seen = monitor(alarm=False)
@@ -85,4 +88,5 @@ def retrain(force: bool = False, window: Count | None = None) -> RetrainResult:
         known = f", and version {tested} was tested on it" if tested else ""
         get_run_logger().info(f"No training: {seen.period} is {seen.verdict}{known}")
         return RetrainResult(monitoring=seen)
-    return RetrainResult(monitoring=seen, training=train(window=window), scoring=score())
+    trained = train(window=window, auto_promote=auto_promote)
+    return RetrainResult(monitoring=seen, training=trained, scoring=score())

@@ -14,6 +14,7 @@ ENGINES = ("task_engine", "flow_engine")
 DENIED = (401, 403)
 # What MLflow imports to reach a store of its files, and the package that has it.
 CLIENTS = {"boto3": "boto3", "google": "google-cloud-storage", "azure": "azure-storage-blob"}
+ADDRESS = "PREFECT_API_URL (such as http://host:4200/api)"
 UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 
 
@@ -74,11 +75,12 @@ def advice(error: Exception) -> str | None:
     if UNTRUSTED in (cause := _cause(error)):
         return f"the Prefect API is not trusted ({cause}); name its CA in PREFECT_API_SSL_CERT_FILE"
     if is_away:
-        return f"{error}; start it (uv run poe up), or change PREFECT_API_URL"
+        return f"{error}; start it (uv run poe up), or change {ADDRESS}"
     if httpx and isinstance(error, httpx.HTTPStatusError) and error.response.status_code in DENIED:
         problem = f"{error.request.url}: answers {error.response.status_code}"
         return f"{problem}; set PREFECT_API_AUTH_STRING, or PREFECT_API_KEY for Prefect Cloud"
-    return f"the Prefect API cannot be used ({error}); look at PREFECT_API_URL"
+    reason = str(error).partition("For more information")[0].strip(" -\n")
+    return f"the Prefect API cannot be used ({reason}); look at {ADDRESS}"
 
 
 def _about_mlflow(error: Exception, kind: type[Exception]) -> str | None:

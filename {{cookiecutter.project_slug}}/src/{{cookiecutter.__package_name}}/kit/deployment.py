@@ -17,7 +17,7 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import get_current_settings
 
 from ..settings import Settings
-from .project import PROJECT, ROOT
+from .project import PROJECT, ROOT, commit_tags
 
 PREFECT = [sys.executable, "-m", "prefect"]
 # How `git ls-remote --exit-code` ends where the repository answers.
@@ -66,8 +66,11 @@ def _check_pushed() -> None:
             where = f"branch {clone['branch']} of {clone['repository']}"
             if done.returncode == NO_SUCH_BRANCH:
                 raise ValueError(f"{where}: is not there; push it, then deploy")
+            pushed = done.stdout[:40].decode()
             if done.returncode:
                 print(f"{where}: cannot be seen from here; workers have to", flush=True)
+            elif pushed != commit_tags().get("mlflow.source.git.commit"):
+                print(f"{where}: is at {pushed[:7]}, and flow runs take that", flush=True)
 
 
 def worker(*options: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> None:

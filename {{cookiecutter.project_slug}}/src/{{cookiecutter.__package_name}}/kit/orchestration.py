@@ -19,13 +19,15 @@ from .locations import file_name
 from .project import PROJECT
 from .records import Verdict
 
+# What is wrong with data or code.
+FINAL = (ValueError, TypeError, LookupError, AttributeError, ImportError)
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def is_retryable(_task: Any, _run: Any, state: Any) -> bool:
     """Return whether to try again: a network may recover; bad data or a bug will not."""
-    return not isinstance(state.data, ValueError | TypeError | LookupError | AttributeError)
+    return not isinstance(state.data, FINAL)
 
 
 def is_lost_worker(_task: Any, _run: Any, state: Any) -> bool:
