@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import shutil
 import ssl
 import subprocess
@@ -44,11 +45,14 @@ def test_a_worker_finds_uv_on_a_bare_path(monkeypatch: pytest.MonkeyPatch) -> No
     uv, started = shutil.which("uv"), []
     monkeypatch.setenv("UV", str(uv))
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr(os, "execv", lambda *command: started.append(command))
+    monkeypatch.setattr(sys, "argv", ["poe"])
+    monkeypatch.setattr(
+        runpy, "run_module", lambda name, **_: started.append([name, *sys.argv[1:]])
+    )
     deployment.worker("--limit", "2")
     assert shutil.which("uv") == uv
-    [(python, words)] = started
-    assert python == sys.executable
+    [[program, *words]] = started
+    assert [program, *words[:3]] == ["prefect", "worker", "start", "--pool"]
     assert words[-2:] == ["--limit", "2"]
 
 

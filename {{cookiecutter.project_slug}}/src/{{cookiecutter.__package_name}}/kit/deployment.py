@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from contextlib import suppress
@@ -84,7 +85,9 @@ def worker(*options: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> No
     # A flow run of a clone starts with uv: on a bare PATH it would run this folder's code.
     if uv := os.environ.get("UV"):
         os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], str(Path(uv).parent)])
-    os.execv(sys.executable, [*PREFECT, "worker", "start", "--pool", pool, *options])
+    # In this process, so that a signal finds it; and Windows cannot replace one.
+    sys.argv[1:] = ["worker", "start", "--pool", pool, *options]
+    runpy.run_module("prefect", run_name="__main__", alter_sys=True)
 
 
 def make_work_pool() -> str:

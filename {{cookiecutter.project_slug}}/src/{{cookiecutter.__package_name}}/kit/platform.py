@@ -4,6 +4,7 @@ import os
 import shlex
 import signal
 import socket
+import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -19,6 +20,8 @@ from ..settings import Settings
 from .deployment import api_url, deploy, worker
 from .project import PACKAGE, ROOT
 
+# honcho gives a command to the shell, as one line.
+as_line = subprocess.list2cmdline if os.name == "nt" else shlex.join
 PYTHON = [sys.executable, "-m"]
 MLFLOW_SETTING = "MLFLOW_TRACKING_URI"
 MLFLOW_URL = "http://127.0.0.1:5000"
@@ -70,7 +73,7 @@ class Server:
         except OSError as error:
             reason = f"{self.name}: port {port} of {host}: {error.strerror}"
             raise ValueError(f"{reason}; set {self.setting} to another address") from error
-        return shlex.join([*self.program, "--host", host, "--port", str(port)])
+        return as_line([*self.program, "--host", host, "--port", str(port)])
 
 
 class Announcer(Printer):
@@ -107,7 +110,7 @@ def up() -> None:
             print(f"{server.name} runs already: {server.url}")
         else:
             manager.add_process(server.name, server.command(), env=env, cwd=ROOT)
-    manager.add_process("worker", shlex.join([*PYTHON, PACKAGE, "work"]), env=env, cwd=ROOT)
+    manager.add_process("worker", as_line([*PYTHON, PACKAGE, "work"]), env=env, cwd=ROOT)
     if hasattr(signal, "SIGHUP"):  # the terminal was closed
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     manager.loop()
