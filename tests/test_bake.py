@@ -77,11 +77,12 @@ def test_sources_are_at_home_in_their_rooms(bake: Bake) -> None:
         for library in ("prefect", "mlflow")
     }
     rooms = {"artifacts", "cleaning", "promotions", "registry", "runs", "saved_model", "tracking"}
+    rooms |= {"transfer"}
     assert importing["mlflow"] == {f"kit/{room}.py" for room in rooms}
     flows = {"monitoring", "promotion", "scoring", "training", "tuning"}
     flow_files = {f"flows/{name}.py" for name in flows}
     task_files = {*flow_files, "flows/shared.py"}
-    rooms = {"automations", "deployment", "orchestration", "postgres", "status"}
+    rooms = {"automations", "deployment", "events", "orchestration", "postgres", "status"}
     assert importing["prefect"] == {*task_files, *(f"kit/{room}.py" for room in rooms)}
     decorated = {
         kind: {name for name, text in sources.items() if re.search(rf"^@{kind}\b", text, re.M)}

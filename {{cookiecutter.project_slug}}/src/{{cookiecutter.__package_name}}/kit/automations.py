@@ -38,10 +38,9 @@ SUBJECTS: tuple[Subject, ...] = get_args(Subject)
 STATES = {"failure": ("Failed", "Crashed", "TimedOut"), "success": ("Completed",)}
 
 MESSAGE = """\
-{% if event.payload.message %}{{ event.payload.message }}
-{% else %}{{ flow.name }}/{{ flow_run.name }}: {{ flow_run.state.name }}. \
-{{ flow_run.state.message }}
-{% endif %}{{ flow_run|ui_url or flow_run.id }}
+{{ event.payload.message or
+   flow.name ~ "/" ~ flow_run.name ~ ": " ~ flow_run.state.name ~ ". " ~ flow_run.state.message }}
+{{ flow_run|ui_url or flow_run.id }}
 """
 
 
