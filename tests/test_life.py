@@ -135,13 +135,13 @@ def test_two_projects_share_a_server(life: Life, other: Life) -> None:
     other.run("poe", "deploy")
     other.run("poe", "automations")
     assert life.deployments() == before
-    assert len(before) == len(other.deployments()) == len(before | other.deployments()) / 2 == 6
+    assert len(before) == len(other.deployments()) == len(before | other.deployments()) / 2 == 7
     assert len(life.automations()) == 4
 
-    monthly = next(found for found in before if before[found]["name"] == "monthly")
-    life.server.post(f"deployments/{monthly}/pause_deployment")
+    ad_hoc = next(found for found in before if before[found]["name"] == "ad-hoc")
+    life.server.post(f"deployments/{ad_hoc}/pause_deployment")
     other.run("poe", "deploy")
-    assert {found for found, kept in life.deployments().items() if kept["paused"]} == {monthly}
+    assert {found for found, kept in life.deployments().items() if kept["paused"]} == {ad_hoc}
 
     # Each answers to its own drift: this is what a flow run of `monitor` emits.
     for drifted, calm in ((life, other), (other, life)):

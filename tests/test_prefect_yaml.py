@@ -18,6 +18,7 @@ EXPECTED = {
     "monitor/daily": ("0 6 * * *", None),
     "retrain/on-drift": (None, "taxi-duration.drift"),
     "promote/by-hand": (None, None),
+    "clean/monthly": (None, None),  # its schedule is not active
 }
 # What only one machine has.
 OF_THE_MACHINE = {"TAXI_DURATION_STATE_DIR", "TAXI_DURATION_DASK_SCHEDULER"}
@@ -47,6 +48,7 @@ def test_each_deployment_runs_when_the_page_says(baked: BakedProject) -> None:
     assert told.keys() == EXPECTED.keys()
     for name, (cron, event) in EXPECTED.items():
         schedules, triggers = (found[name].get(kind, []) for kind in ("schedules", "triggers"))
+        schedules = [schedule for schedule in schedules if schedule.get("active", True)]
         wanted = {"slug": found[name]["name"], "cron": cron, "timezone": "UTC"}
         assert schedules == ([wanted] if cron else []), name
         assert [trigger["expect"] for trigger in triggers] == ([[event]] if event else []), name

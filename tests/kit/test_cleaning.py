@@ -65,7 +65,7 @@ def test_only_what_is_needed_stays(
     assert counts == ["6", "0", "3", "3"], told
     assert told[-1] == "Nothing is removed yet; to remove it: uv run poe clean --yes"
 
-    cleaning.clean(yes=True, keep=3)
+    module("kit.housekeeping").clean.fn(keep=3)
     assert versions() == [12, 11, 10, 4, 2, 1]
     assert promotions.promotions() == trail
     assert registry.the_champion().version == 2

@@ -68,17 +68,16 @@ def test_what_is_paused_stays_paused(
         return {f"{d.flow_id}/{d.name}": d for d in client.read_deployments()}
 
     before = found()
-    monthly, daily = (
-        next(d for name, d in before.items() if name.endswith(end))
-        for end in ("/monthly", "/daily")
+    ad_hoc, daily = (
+        next(d for name, d in before.items() if name.endswith(end)) for end in ("/ad-hoc", "/daily")
     )
-    client.pause_deployment(monthly.id)
+    client.pause_deployment(ad_hoc.id)
     [schedule] = client.read_deployment_schedules(daily.id)
     client.update_deployment_schedule(daily.id, schedule.id, active=False)
     deployment.deploy()
     after = found()
     assert {name: d.id for name, d in after.items()} == {name: d.id for name, d in before.items()}
-    assert [d.name for d in after.values() if d.paused] == ["monthly"]
+    assert [d.name for d in after.values() if d.paused] == ["ad-hoc"]
     assert client.read_deployment_schedules(daily.id)[0].id == schedule.id
     assert not client.read_deployment_schedules(daily.id)[0].active
 

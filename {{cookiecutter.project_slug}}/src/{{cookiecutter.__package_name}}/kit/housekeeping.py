@@ -1,0 +1,17 @@
+"""The flow `clean`: what nothing needs any more is removed, from time to time."""
+
+from prefect import flow
+
+from . import cleaning
+from .project import PROJECT
+from .records import Count
+
+
+@flow(name=f"{PROJECT}-clean", log_prints=True)
+def clean(keep: Count = 10) -> None:
+    """Remove what nothing needs any more: checkpoints, and old versions of the model.
+
+    Args:
+        keep: How many of the newest versions to keep.
+    """
+    cleaning.clean(yes=True, keep=keep)
