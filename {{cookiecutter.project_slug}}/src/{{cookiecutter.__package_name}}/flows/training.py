@@ -83,6 +83,8 @@ def publish(evaluation: Evaluation, verdict: Verdict, version: int, run_id: str)
     create_markdown_artifact(report, key=REPORT_KEY, description=verdict.reason)
     if url := runs.run_url(run_id):
         create_link_artifact(url, key=f"{PROJECT}-mlflow-run", link_text="MLflow run")
+    if not verdict.promoted:
+        announce("refusal", f"Version {version} is not the champion: {verdict.reason}")
 
 
 @flow(name=f"{PROJECT}-train")
@@ -127,8 +129,6 @@ def train(
     verdict = compare(evaluation, version, auto_promote)
     if verdict.promoted:
         make_champion(version, verdict.reason, f"flow run {flow_run.name}")
-    else:
-        announce("refusal", f"Version {version} is not the champion: {verdict.reason}")
     publish(evaluation, verdict, version, run_id)
     result = TrainResult(
         run_id=run_id, model_version=version, metrics=evaluation.metrics, **verdict.model_dump()
