@@ -60,7 +60,7 @@ def error_of(done: CompletedProcess[str]) -> str:
     """Return the one line that a command failed with, which holds no key."""
     assert done.returncode == 1
     [error] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert done.stderr.splitlines()[-1] == error
+    assert "Traceback" not in done.stderr
     assert "hush" not in done.stdout + done.stderr
     return error
 
@@ -74,7 +74,7 @@ def test_models_are_kept_in_a_bucket(
     train = (fresh.package, "train", "--params.max-rounds", "5")
     promote = (fresh.package, "promote", "--version", "1")
     store = ("--default-artifact-root", "s3://bucket/mlflow", "--no-serve-artifacts")
-    with mlflow_server(Lab(fresh, tmp_path), free_port(), options=store) as url:
+    with mlflow_server(Lab(fresh, tmp_path, ""), free_port(), options=store) as url:
         env = s3 | {"MLFLOW_TRACKING_URI": url}
         done = fresh.run("uv", "run", "python", "-m", *train, check=False, **env)
         assert error_of(done) == "error: MLflow's files need boto3 here; `uv add boto3`"
