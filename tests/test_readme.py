@@ -130,8 +130,8 @@ def test_the_templates_tree_is_true(houses: dict[str, Path]) -> None:
 
 def test_the_questions_are_those_of_cookiecutter(houses: dict[str, Path]) -> None:
     questions = json.loads((TEMPLATE / "cookiecutter.json").read_text())
-    section = (TEMPLATE / "README.md").read_text().partition("## The questions")[2]
-    table = section.partition("\n## ")[0].partition("| --- |")[2]
+    page = (TEMPLATE / "docs/questions.md").read_text()
+    table = page.partition("\n## ")[0].partition("| --- |")[2]
     cells = " ".join(line.split("|")[1] for line in table.splitlines()[1:] if "|" in line)
     assert re.findall(r"`(\w+)`", cells) == [name for name in questions if name[0] != "_"]
 
