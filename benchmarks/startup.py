@@ -27,7 +27,7 @@ from measure import (
     uv,
 )
 
-BESIDE = {
+COMPARED_WITH = {
     "import of the flows": "import prefect",
     "uv run poe": "uv run python -c pass",
     "uv run poe train --help": "import prefect",
@@ -66,7 +66,7 @@ def main() -> None:
     rows = [
         [name, *seconds(cost), f"{ratio(cost, costs[base]):.2f}", base]
         for name, cost in costs.items()
-        for base in [BESIDE.get(name, name)]
+        for base in [COMPARED_WITH.get(name, name)]
     ]
     header = ["Command", *SECONDS, "Ratio", "to"]
     publish("Start-up", table(header, rows), given.output)

@@ -32,7 +32,7 @@ def cases(table: dict[str, list[str]], every: int = 1) -> list[pytest.ParameterS
     return [pytest.param(*pair, id=f"{pair[0]}-{ascii(pair[1])[1:30]}") for pair in pairs[::every]]
 
 
-def beside(question: str) -> dict[str, str]:
+def others_than(question: str) -> dict[str, str]:
     """Answer what makes a question matter, or what would follow from its answer."""
     return {"storage": "git"} if question.startswith("git_") else {"project_slug": "x"}
 
@@ -70,7 +70,7 @@ def git(project: Path, *arguments: str) -> str:
 
 @pytest.mark.parametrize(("question", "value"), cases(BAD))
 def test_refused(baker: Baker, question: str, value: str) -> None:
-    with baker.bake(**beside(question) | {question: value}) as outcome:
+    with baker.bake(**others_than(question) | {question: value}) as outcome:
         assert_refused(outcome)
         if outcome.message:  # else cookiecutter itself refuses the folder or the choice
             assert named(outcome.message) == {question}
@@ -85,7 +85,7 @@ def test_the_hook_refuses_too_what_cookiecutter_may(question: str, value: str) -
 
 @pytest.mark.parametrize(("question", "value"), cases(GOOD))
 def test_accepted(baker: Baker, question: str, value: str) -> None:
-    with baker.bake(**beside(question) | {question: value}) as outcome:
+    with baker.bake(**others_than(question) | {question: value}) as outcome:
         assert outcome.project, outcome.error
         assert outcome.answers[question] == value
         assert outcome.left_over() == []
@@ -132,7 +132,7 @@ def test_refused_in_earnest(
 ) -> None:
     output = tmp_path / "deep" / "out"
     output.mkdir(parents=True)
-    answers = beside(question) | {question: value.replace("/abs", f"{tmp_path}/abs")}
+    answers = others_than(question) | {question: value.replace("/abs", f"{tmp_path}/abs")}
     with pytest.raises((CookiecutterException, OSError, ValueError)):
         baker.render(output, {name: typed(answer) for name, answer in answers.items()})
     COUNTS["refused"] += 1
@@ -154,7 +154,7 @@ def test_accepted_in_earnest(
     baker: Baker, identity: None, tmp_path: Path, question: str, value: str
 ) -> None:
     defaults = {choice: values[0] for choice, values in CHOICES.items()}
-    answers = MARKERS | defaults | beside(question) | {question: value}
+    answers = MARKERS | defaults | others_than(question) | {question: value}
     project = baker.render(tmp_path, {name: typed(answer) for name, answer in answers.items()})
     COUNTS["accepted"] += 1
     outcome = Outcome(tmp_path, answers, project)

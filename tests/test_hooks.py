@@ -111,7 +111,7 @@ BROKEN = {
 def test_what_git_lacks_leaves_everything_staged(
     folder: Path, configure: Callable[[str], None], fault: str
 ) -> None:
-    broken, mended = BROKEN[fault]
+    broken, repaired = BROKEN[fault]
     configure(broken)
     add_hook(folder.parent / "hooks", "prepare-commit-msg")
     report = hook.first_commit(folder)
@@ -119,7 +119,7 @@ def test_what_git_lacks_leaves_everything_staged(
     assert "\n" not in report
     assert git("diff", "--cached", "--name-only").split() == git("ls-files").split() != []
     assert git("symbolic-ref", "HEAD") == "refs/heads/main\n"
-    configure(mended)
+    configure(repaired)
     run_later(report)
     assert commits() == ["Generate the project"]
 

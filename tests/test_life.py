@@ -121,7 +121,7 @@ def test_drift_starts_a_retraining_and_a_person_rolls_it_back(life: Life) -> Non
 
 @pytest.fixture
 def other(life: Life, bake: Callable[..., BakedProject]) -> Iterator[Life]:
-    """Another project on the same server, which is installed beside the first one."""
+    """Another project on the same server, which is installed next to the first one."""
     project = bake(project_slug="bike-duration")
     project.venv = life.project.venv
     yield Life(project, life.server)

@@ -19,6 +19,13 @@ RESERVED = {"con", "prn", "aux", "nul", *(f"{p}{n}" for p in ("com", "lpt") for 
 CACHES = r"\.git|\.venv|__pycache__|\.hypothesis|\..+_cache"
 TOOLS = {"dask", "prefect", "pytest", "pre-commit", "python"}
 NOT_WORDS = ["--skip=.git,*.parquet,*.png", "--ignore-words-list=selekt"]
+# Straight quotes are code's; a setting may stand next to its own word.
+NOT_GRAMMAR = r": (typography|lexical_illusions)\b"
+MANNERISMS = re.compile(
+    r"\b(?:is|are|was|were) told\b|\bbeside\b|\bcomes? of\b|\bmend(?:s|ed|ing)?\b|\banew\b"
+    r"|known hole|what [a-z]+ is like",
+    re.IGNORECASE,
+)
 OTHERS = {"git", "curl", "docker", "podman", "uvx", "python3"}
 
 
@@ -155,6 +162,22 @@ def test_spelling(houses: dict[str, Path]) -> None:
         codespell = [sys.executable, "-m", "codespell_lib", "--check-hidden", *NOT_WORDS, "."]
         done = subprocess.run(codespell, cwd=root, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_grammar(houses: dict[str, Path]) -> None:
+    for root in houses.values():
+        command = [sys.executable, "-m", "proselint", "check", *root.glob("*.md")]
+        command += root.glob("docs/*.md")
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        found = [line for line in done.stdout.splitlines() if re.match(r".*\.md:\d+:\d+: ", line)]
+        assert [line for line in found if not re.search(NOT_GRAMMAR, line)] == []
+        assert found, "it says nothing of straight quotes: it was not at work"
+
+
+def test_the_language_is_plain(houses: dict[str, Path]) -> None:
+    for root in houses.values():
+        for path in (*root.glob("*.md"), *root.glob("docs/*.md"), *root.glob("[sh]*/**/*.py")):
+            assert not re.findall(MANNERISMS, path.read_text()), path
 
 
 def test_paths_are_fit_for_windows(houses: dict[str, Path]) -> None:

@@ -1,4 +1,4 @@
-"""Plots of a classification: how well classes are told apart, and whether chances hold."""
+"""Plots of a classification: how well a model separates classes, and whether its chances hold."""
 
 from typing import Any
 
