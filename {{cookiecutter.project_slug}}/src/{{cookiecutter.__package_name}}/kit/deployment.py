@@ -20,7 +20,6 @@ from prefect.settings import get_current_settings
 from ..settings import Settings
 from .project import PROJECT, ROOT, commit_tags
 
-PREFECT = [sys.executable, "-m", "prefect"]
 # How `git ls-remote --exit-code` ends where the repository answers.
 NO_SUCH_BRANCH = 2
 # A variable of the environment as prefect.yaml names it.
@@ -38,11 +37,11 @@ def deploy() -> None:
         print(f"Not set here, so flow runs take the defaults: {', '.join(sorted(unset))}")
     with get_client(sync_client=True) as client:
         paused = [found.id for found in client.read_deployments() if _is_paused(found)]
-        done = subprocess.run([*PREFECT, "--no-prompt", "deploy", "--all"], cwd=ROOT, check=False)
-        for deployment in paused:  # `prefect deploy` resumes it
-            client.pause_deployment(deployment)
-    if done.returncode:
-        sys.exit(done.returncode)
+        try:
+            _prefect("--no-prompt", "deploy", "--all")
+        finally:
+            for deployment in paused:  # `prefect deploy` resumes it
+                client.pause_deployment(deployment)
 
 
 def _is_paused(deployment: DeploymentResponse) -> bool:
@@ -81,13 +80,21 @@ def worker(*options: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> No
         options: Options of `prefect worker start`, such as --limit 2.
     """
     pool = make_work_pool()
-    os.chdir(ROOT)
     # A flow run of a clone starts with uv: on a bare PATH it would run this folder's code.
     if uv := os.environ.get("UV"):
         os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], str(Path(uv).parent)])
-    # In this process, so that a signal finds it; and Windows cannot replace one.
-    sys.argv[1:] = ["worker", "start", "--pool", pool, *options]
-    runpy.run_module("prefect", run_name="__main__", alter_sys=True)
+    _prefect("worker", "start", "--pool", pool, *options)
+
+
+def _prefect(*words: str) -> None:
+    """Run Prefect's command line in this process: a signal finds it, and nothing starts twice."""
+    os.chdir(ROOT)
+    sys.argv[1:] = words
+    try:
+        runpy.run_module("prefect", run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        if ended.code:
+            raise
 
 
 def make_work_pool() -> str:

@@ -59,6 +59,14 @@ class Server:
             return bool(answer.read() == self.healthy)
         return False
 
+    def wait(self) -> None:
+        """Wait until it runs. Raises ValueError if that takes too long."""
+        end = time.monotonic() + PATIENCE
+        while not self.runs():
+            if time.monotonic() > end:
+                raise ValueError(f"{self.name}: not healthy after {PATIENCE} s; see its lines")
+            time.sleep(0.2)
+
     def refuse_other_projects(self) -> None:
         """Raise ValueError if nobody named the server: it may be another project's."""
         if self.setting == MLFLOW_SETTING and not Settings().mlflow_tracking_uri:
@@ -119,13 +127,10 @@ def up() -> None:
 
 def work() -> None:
     """Wait for the servers, deploy, and be the worker: the last part of `up`."""
-    servers = _servers(api_url() or "")
-    end = time.monotonic() + PATIENCE
-    while not all(server.runs() for server in servers):
-        if time.monotonic() > end:
-            raise ValueError(f"servers: not healthy after {PATIENCE} seconds; see their lines")
-        time.sleep(0.2)
+    prefect, mlflow = _servers(api_url() or "")
+    prefect.wait()
     deploy()
+    mlflow.wait()
     worker()
 
 
