@@ -1,8 +1,10 @@
 """The README's pictures, of a real training: `uv run python -m tests.pictures` makes them again."""
 
 import argparse
+import html
 import io
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,7 +18,7 @@ from PIL import Image
 from playwright.sync_api import FloatRect, Locator, Page, sync_playwright
 
 from .conftest import TEMPLATE, BakedProject
-from .lab import PrefectServer, free_port, server_process
+from .lab import PrefectServer, answers, free_port, server_process
 
 AD_HOC, MONTHLY = (f"taxi-duration-train/{name}" for name in ("ad-hoc", "monthly"))
 
@@ -42,6 +44,8 @@ QUIET = {
 class Stage:
     """A platform at work, and the id of the flow run to show."""
 
+    project: BakedProject
+    env: dict[str, str]
     prefect: PrefectServer
     mlflow: str
     flow_run: str = ""
@@ -67,7 +71,8 @@ class Stage:
 def stage(project: BakedProject, folder: Path) -> Iterator[Stage]:
     """Run `poe up` with its state in a folder, and wait until it is healthy."""
     mlflow, prefect = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
-    env = BakedProject(project.path, folder / "home", project.venv).environment(
+    home = BakedProject(project.path, folder / "home", project.venv)
+    env = home.environment(
         PREFECT_API_URL=f"{prefect}/api",
         MLFLOW_TRACKING_URI=mlflow,
         PREFECT_WORKER_QUERY_SECONDS="1",
@@ -81,7 +86,7 @@ def stage(project: BakedProject, folder: Path) -> Iterator[Stage]:
         env=env,
         log=log,
     ):
-        yield Stage(PrefectServer(f"{prefect}/api"), mlflow)
+        yield Stage(home, env, PrefectServer(f"{prefect}/api"), mlflow)
 
 
 @contextmanager
@@ -140,6 +145,52 @@ def model(page: Page, stage: Stage) -> Locator:
     return page.locator("main")
 
 
+def drift(page: Page, stage: Stage) -> Locator:
+    """Have the worker monitor two months, and show what MLflow draws of them."""
+    months = sorted((stage.project.path / "data").glob("*.parquet"))[-2:]
+    for month in months:
+        found = stage.prefect.start("taxi-duration-monitor/daily", path=str(month))
+        stage.prefect.wait_for(found)
+    link = stage.artifact("taxi-duration-mlflow-run")["data"]
+    page.goto(f"{link.partition('(')[2].rstrip(')')}/model-metrics")
+    page.get_by_placeholder("Search metric").fill("monitor/")
+    page.get_by_text("monitor/distance").first.wait_for()
+    return page.locator("main")
+
+
+def endpoint(page: Page, stage: Stage) -> Locator:
+    """Serve the champion, and open the page on which it can be asked."""
+    port = str(free_port())
+    url = f"http://127.0.0.1:{port}"
+    with server_process(
+        *("uv", "run", "poe", "serve", "--port", port),
+        is_ready=lambda: answers(f"{url}/health"),
+        cwd=stage.project.path,
+        env=stage.env,
+        log=stage.project.home / "serve.log",
+    ):
+        page.goto(f"{url}/docs")
+        page.get_by_text("/predict").click()
+        page.get_by_role("button", name="Try it out").click()
+        page.get_by_role("button", name="Execute").click()
+        page.get_by_text("x-model-version").first.wait_for()
+    return page.locator("#swagger-ui")
+
+
+def status(page: Page, stage: Stage) -> Locator:
+    """Show what the command prints, as a terminal does."""
+    told = subprocess.run(
+        ["uv", "run", "poe", "--quiet", "status"],
+        cwd=stage.project.path,
+        env=stage.env,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    page.set_content(f"<pre>$ uv run poe status\n\n{html.escape(told)}</pre>")
+    return page.locator("pre")
+
+
 PREFECT = ".app-router-view__view"
 # How to get to what a picture shows, and how much of the page's height from there.
 PICTURES: dict[str, tuple[Callable[[Page, Stage], Locator], int]] = {
@@ -149,13 +200,19 @@ PICTURES: dict[str, tuple[Callable[[Page, Stage], Locator], int]] = {
     "form": (form, 760),
     "mlflow-run": (mlflow_run, 775),
     "model": (model, 470),
+    "drift": (drift, 600),
+    "endpoint": (endpoint, 760),
+    "status": (status, 400),
 }
+# What stands left of the page's own part.
+MENUS = dict.fromkeys(("mlflow-run", "model", "drift"), MLFLOW_MENU)
+MENUS |= dict.fromkeys(("endpoint", "status"), 0)
 
 
 def take(page: Page, stage: Stage, name: str, folder: Path) -> Path:
     """Take a picture of a page's own part, without its menu, and return its path."""
     visit, height = PICTURES[name]
-    menu = MLFLOW_MENU if name in {"mlflow-run", "model"} else PREFECT_MENU
+    menu = MENUS.get(name, PREFECT_MENU)
     page.set_viewport_size({"width": ROOM + menu, "height": height + ABOVE})
     box = visit(page, stage).bounding_box()
     assert box

@@ -77,7 +77,7 @@ def test_models_are_kept_in_a_bucket(
     with mlflow_server(Lab(fresh, tmp_path, ""), free_port(), options=store) as url:
         env = s3 | {"MLFLOW_TRACKING_URI": url}
         done = fresh.run("uv", "run", "python", "-m", *train, check=False, **env)
-        assert error_of(done) == "error: MLflow's files need boto3 here; `uv add boto3`"
+        assert error_of(done) == "error: boto3 is needed here; `uv add boto3`"
 
         fresh.run(*with_boto, *train, **env)
         [model] = [p for p in bucket(fresh, s3, "list") if p.endswith("/model.skops")]

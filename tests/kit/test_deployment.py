@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -27,6 +28,7 @@ automations = module("kit.automations")
 commands = module("kit.commands")
 deployment = module("kit.deployment")
 flows = module("flows")
+orchestration = module("kit.orchestration")
 platform = module("kit.platform")
 PROJECT = module("kit.project").PROJECT
 
@@ -260,3 +262,13 @@ def test_an_address_without_api_is_one_line(
     [line] = done.stderr.splitlines()
     assert line.startswith("error: the Prefect API cannot be used (")
     assert line.endswith("; look at PREFECT_API_URL (such as http://host:4200/api)")
+
+
+def test_a_package_that_is_not_there_is_named() -> None:
+    """A clone has no dependency groups: `tune` lacks optuna there, for example."""
+    missing = ModuleNotFoundError("No module named 'optuna.samplers'", name="optuna.samplers")
+    assert commands.advice(missing) == "optuna is needed here; `uv add optuna`"
+    typo = ModuleNotFoundError("No module named 'pandsa'", name="pandsa")
+    assert commands.advice(typo) is None
+    assert not orchestration.is_retryable(None, None, SimpleNamespace(data=missing))
+    assert orchestration.is_retryable(None, None, SimpleNamespace(data=OSError("away")))

@@ -88,7 +88,7 @@ def test_auto_goes_by_the_rows() -> None:
 
 @pytest.mark.skipif(find_spec("distributed") is not None, reason="dask is installed")
 def test_dask_says_how_it_is_installed() -> None:
-    with pytest.raises(ValueError, match="uv sync --group dask"):
+    with pytest.raises(ValueError, match=r"`uv sync --group dask` .*`uv add"):
         fitting.choose_engine("dask", 10, 10)
 
 

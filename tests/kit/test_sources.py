@@ -127,7 +127,9 @@ def test_what_a_protocol_needs_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(locations.DataError, match="s3fs"):
         sources.list_months("s3://bucket/months", tmp_path)
     monkeypatch.setitem(sys.modules, "adbc_driver_postgresql", None)
-    with pytest.raises(locations.DataError, match="uv sync --group postgres"):
+    with pytest.raises(
+        locations.DataError, match=r"`uv sync --group postgres` .*`uv add adbc-driver-postgresql`"
+    ):
         sources.fetch("postgresql://me@nowhere/trips?table=trips_2024_01", tmp_path)
 
 

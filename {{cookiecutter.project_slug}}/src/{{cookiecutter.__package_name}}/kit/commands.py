@@ -12,8 +12,13 @@ from cyclopts import App, CycloptsError
 # Prefect's modules that log a failure, once for the task and three times for the flow.
 ENGINES = ("task_engine", "flow_engine")
 DENIED = (401, 403)
-# What MLflow imports to reach a store of its files, and the package that has it.
-CLIENTS = {"boto3": "boto3", "google": "google-cloud-storage", "azure": "azure-storage-blob"}
+# Modules that not every project needs, for `tune` and for a store of MLflow's files; their packages.
+EXTRAS = {
+    "optuna": "optuna",
+    "boto3": "boto3",
+    "google": "google-cloud-storage",
+    "azure": "azure-storage-blob",
+}
 ADDRESS = "PREFECT_API_URL (such as http://host:4200/api)"
 UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 
@@ -67,6 +72,9 @@ def advice(error: Exception) -> str | None:
     """Return in one line what a failure of MLflow or Prefect asks for; None for any other."""
     # Not imported here, which takes seconds: who has not used them did not fail in them.
     mlflow, httpx = sys.modules.get("mlflow.exceptions"), sys.modules.get("httpx")
+    if isinstance(error, ImportError):
+        package = EXTRAS.get(str(error.name).partition(".")[0])
+        return f"{package} is needed here; `uv add {package}`" if package else None
     if mlflow and (found := _about_mlflow(error, mlflow.MlflowException)):
         return found
     is_away = str(error).startswith("Failed to reach API")
@@ -90,9 +98,6 @@ def _about_mlflow(error: Exception, kind: type[Exception]) -> str | None:
         return (
             f"MLflow's files cannot be reached ({_cause(error)}); look at their address and login"
         )
-    if isinstance(error, ImportError):
-        package = CLIENTS.get(str(error.name).partition(".")[0])
-        return f"MLflow's files need {package} here; `uv add {package}`" if package else None
     return None
 
 

@@ -88,7 +88,8 @@ def _cursor(location: str) -> Iterator[Any]:
     try:
         from adbc_driver_postgresql import dbapi
     except ImportError:
-        raise DataError(f"{location}: needs a driver; run `uv sync --group postgres`") from None
+        advice = "`uv sync --group postgres` (in clones: `uv add adbc-driver-postgresql`)"
+        raise DataError(f"{location}: needs a driver; run {advice}") from None
     try:
         with dbapi.connect(_split(location)[0]) as connection, connection.cursor() as cursor:
             yield cursor

@@ -39,7 +39,8 @@ def choose_engine(engine: str, rows: int, memory_rows: int) -> str:
             if not _is_there(engine):
                 raise ValueError(f"engine '{engine}': this project has no module for it")
             if engine == "dask" and not find_spec("distributed"):
-                raise ValueError("engine 'dask': needs dask; install it: uv sync --group dask")
+                advice = "`uv sync --group dask` (in clones: `uv add 'dask[array,distributed]'`)"
+                raise ValueError(f"engine 'dask': needs dask; run {advice}")
             return known
     raise ValueError(f"engine '{engine}': not known; use auto, {', '.join(get_args(Engine))}")
 
