@@ -12,7 +12,7 @@ from cyclopts import App, CycloptsError
 # Prefect's modules that log a failure, once for the task and three times for the flow.
 ENGINES = ("task_engine", "flow_engine")
 DENIED = (401, 403)
-# Modules that not every project needs, for `tune` and for a store of MLflow's files; their packages.
+# Modules that only `tune` needs, or a store of MLflow's files; and their packages.
 EXTRAS = {
     "optuna": "optuna",
     "boto3": "boto3",
@@ -69,15 +69,27 @@ class _SaidOnce(logging.Filter):
 
 
 def advice(error: Exception) -> str | None:
-    """Return in one line what a failure of MLflow or Prefect asks for; None for any other."""
-    # Not imported here, which takes seconds: who has not used them did not fail in them.
-    mlflow, httpx = sys.modules.get("mlflow.exceptions"), sys.modules.get("httpx")
+    """Return in one line what a failure of MLflow, Prefect or an import asks for, or None."""
     if isinstance(error, ImportError):
         package = EXTRAS.get(str(error.name).partition(".")[0])
         return f"{package} is needed here; `uv add {package}`" if package else None
-    if mlflow and (found := _about_mlflow(error, mlflow.MlflowException)):
-        return found
-    is_away = str(error).startswith("Failed to reach API")
+    return _about_mlflow(error) or _about_prefect(error)
+
+
+def _about_mlflow(error: Exception) -> str | None:
+    # Not imported here, which takes seconds: who has not used it did not fail in it.
+    mlflow = sys.modules.get("mlflow.exceptions")
+    if mlflow and isinstance(error, mlflow.MlflowException):
+        return f"MLflow failed ({_cause(error)}); look at its server or its disk"
+    if isinstance(error, _errors_of_s3()):
+        return (
+            f"MLflow's files cannot be reached ({_cause(error)}); look at their address and login"
+        )
+    return None
+
+
+def _about_prefect(error: Exception) -> str | None:
+    httpx, is_away = sys.modules.get("httpx"), str(error).startswith("Failed to reach API")
     if not is_away and not (httpx and isinstance(error, httpx.HTTPError)):
         return None
     if UNTRUSTED in (cause := _cause(error)):
@@ -89,16 +101,6 @@ def advice(error: Exception) -> str | None:
         return f"{problem}; set PREFECT_API_AUTH_STRING, or PREFECT_API_KEY for Prefect Cloud"
     reason = str(error).partition("For more information")[0].strip(" -\n")
     return f"the Prefect API cannot be used ({reason}); look at {ADDRESS}"
-
-
-def _about_mlflow(error: Exception, kind: type[Exception]) -> str | None:
-    if isinstance(error, kind):
-        return f"MLflow failed ({_cause(error)}); look at its server or its disk"
-    if isinstance(error, _errors_of_s3()):
-        return (
-            f"MLflow's files cannot be reached ({_cause(error)}); look at their address and login"
-        )
-    return None
 
 
 def _errors_of_s3() -> tuple[type[Exception], ...]:
