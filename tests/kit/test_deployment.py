@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from threading import Thread
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
-from prefect.blocks.notifications import CustomWebhookNotificationBlock
+from prefect.blocks.notifications import CustomWebhookNotificationBlock, SlackWebhook
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL
@@ -200,6 +201,40 @@ def test_a_message_is_sent_to_see_whether_it_arrives(
         automations.automations(save_webhook(url), about=(), test=True)
     with pytest.raises(OSError, match=refused):  # nobody is there any more
         automations.automations("custom-webhook/team", about=(), test=True)
+
+
+class Mailbox(StreamRequestHandler):
+    """A mail server's side of SMTP, as far as one message needs it."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 here\r\n")
+        lines: list[bytes] | None = None  # of a message, while it comes
+        for line in self.rfile:
+            if lines is not None and line != b".\r\n":
+                lines.append(line)
+                continue
+            if lines is not None:
+                cast("Any", self.server).sent.append(b"".join(lines).decode())
+            lines = [] if line.upper().startswith(b"DATA") else None
+            self.wfile.write(b"354 go\r\n" if lines == [] else b"250 ok\r\n")
+
+
+@pytest.mark.usefixtures("client")
+def test_a_message_is_an_email() -> None:
+    """Through a mail server of one's own, as the page says."""
+    with ThreadingTCPServer(("127.0.0.1", 0), Mailbox) as server:
+        sent: list[str] = []
+        server.sent = sent  # type: ignore[attr-defined]
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"mailto://127.0.0.1:{server.server_address[1]}/?mode=insecure"
+        slack: Any = SlackWebhook
+        slack(url=f"{url}&from=prefect@example.org&to=ada@example.org").save("mail")
+        automations.automations("slack-webhook/mail", about=(), test=True)
+        server.shutdown()
+    [message] = sent
+    assert f"Subject: {PROJECT}\r\n" in message
+    assert "To: ada@example.org" in message
+    assert "arrive here" in message
 
 
 def test_automations_are_about_this_project_only(client: SyncPrefectClient) -> None:
