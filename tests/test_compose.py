@@ -48,7 +48,7 @@ class Platform:
         """Run a line of the page in the project's folder; wait for what it started."""
         said = self.project.run("sh", "-ec", line, **self.env).stdout
         if " --wait" in line and self.engine.program == "podman":
-            # Before 4.6 it does not wait, and without systemd it does not check by itself.
+            # Before 4.6 podman does not wait, and without systemd it does not check by itself.
             services = ("postgres", "prefect", "mlflow")
             for name in (line.split()[-1],) if line.endswith(services) else services:
                 wait_until(partial(self.is_healthy, name), f"a healthy {name}")

@@ -3,7 +3,7 @@
 set -eu
 [ "$1" = postgres ] || exec "$@"
 if [ "$(id -u)" = 0 ]; then
-    install --directory --owner=postgres "$PGDATA"
+    install --directory --owner=postgres --mode=0700 "$PGDATA"
     exec setpriv --reuid=postgres --regid=postgres --init-groups "$0" "$@"
 fi
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
