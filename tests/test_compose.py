@@ -42,17 +42,16 @@ class Platform:
 
     project: BakedProject
     engine: Engine
-    env: dict[str, str]
+    env: dict[str, Any]
 
-    def run(self, line: str) -> str:
+    def run(self, line: str) -> None:
         """Run a line of the page in the project's folder; wait for what it started."""
-        said = self.project.run("sh", "-ec", line, **self.env).stdout
+        self.project.run("sh", "-ec", line, **self.env)
         if " --wait" in line and self.engine.program == "podman":
             # Before 4.6 podman does not wait, and without systemd it does not check by itself.
             services = ("postgres", "prefect", "mlflow")
             for name in (line.split()[-1],) if line.endswith(services) else services:
                 wait_until(partial(self.is_healthy, name), f"a healthy {name}")
-        return said
 
     def container(self, service: str) -> str:
         label = f"label=com.docker.compose.service={service}"
