@@ -1,5 +1,6 @@
 """A container engine for the tests: Docker's, or podman's Docker-compatible API."""
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from .lab import process, wait_until
 BASE = "docker.io/library/python:3.11-slim"
 PACKAGES = "python3,python3-pip,python3-venv,python-is-python3,ca-certificates"
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+CLONE_NEWNET = 0x40000000
 CONTAINERS = """
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
@@ -22,6 +24,8 @@ netns = "host"
 [engine]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
+[network]
+network_config_dir = "{0}/networks"
 """
 STORAGE = """
 [storage]
@@ -75,7 +79,7 @@ def engine(folder: Path, cache: Path) -> Iterator[Engine]:
 @contextmanager
 def podman(folder: Path, base: Path) -> Iterator[Engine]:
     """Podman with images in `folder`, and Docker's API on a socket."""
-    (folder / "containers.conf").write_text(CONTAINERS)
+    (folder / "containers.conf").write_text(CONTAINERS.format(folder))
     (folder / "storage.conf").write_text(STORAGE.format(folder))
     socket = folder / "podman.sock"
     env = {
@@ -94,15 +98,31 @@ def podman(folder: Path, base: Path) -> Iterator[Engine]:
         made.run("system", "reset", "--force")
 
 
-def base_image(folder: Path, cache: Path) -> Path:
-    """Return a Debian with Python and pip, as a tar file that later sessions use again."""
-    tar = cache / "python-3.11-slim.tar"
+@contextmanager
+def own_network() -> Iterator[None]:
+    """Give this thread, and what it starts, a network in which all ports are free; no way out."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with Path("/proc/thread-self/ns/net").open() as before:
+        if libc.unshare(CLONE_NEWNET):
+            pytest.skip(f"no network of its own: {os.strerror(ctypes.get_errno())}")
+        try:
+            subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+            yield
+        finally:
+            assert not libc.setns(before.fileno(), CLONE_NEWNET)
+
+
+def base_image(
+    folder: Path, cache: Path, name: str = "python-3.11-slim", packages: str = PACKAGES
+) -> Path:
+    """Return a Debian with packages, as a tar file that later sessions use again."""
+    tar = cache / f"{name}.tar"
     if not tar.exists():
         root = folder / "root"
         command = [
             "debootstrap",
             "--variant=minbase",
-            f"--include={PACKAGES}",
+            f"--include={packages}",
             "bookworm",
             str(root),
         ]

@@ -26,7 +26,9 @@ def test_exactly_these_files(bake: Bake) -> None:
 def test_every_combination_renders_whole_files(bake: Bake, answers: dict[str, str]) -> None:
     project = bake(**answers, init_git=False)
     assert ("LICENSE" in project.files) == (answers["license"] != "none")
-    assert ("Dockerfile" in project.files) == (answers["work_pool_type"] == "docker")
+    # What starts containers stays outside of them.
+    services = yaml.safe_load((project.path / "compose.yaml").read_text())["services"]
+    assert ("worker" in services) == (answers["work_pool_type"] == "process")
     for name in project.files:
         path = project.path / name
         assert not re.search(r"cookiecutter|[{}]", name), f"left over in a name: {name}"
@@ -103,8 +105,8 @@ def test_a_container_gets_the_settings_that_are_no_secret(bake: Bake) -> None:
     assert len(settings) > 10
     prefect_yaml = yaml.safe_load((project.path / "prefect.yaml").read_text())
     env = prefect_yaml["definitions"]["work_pool"]["job_variables"]["env"]
-    # The worker hands on the address of Prefect's API by itself.
-    assert {*settings} - {*env} == {"PREFECT_API_URL"}
+    # The worker hands on the address of Prefect's API by itself; two are for compose.yaml.
+    assert {*settings} - {*env} == {"PREFECT_API_URL", "POSTGRES_PASSWORD", "TEAM_ADDRESS"}
     for name in {*settings} & {*env} - {"TAXI_DURATION_STATE_DIR"}:
         assert env[name] == f"{{{{ ${name} }}}}"
     # The clone runs in the image's environment: nothing is installed again.
