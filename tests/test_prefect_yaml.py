@@ -98,6 +98,15 @@ def test_a_container_gets_every_setting_but_the_machines(bake: Bake) -> None:
         }
 
 
+def test_no_registry_is_asked_for_an_image_of_this_machine(bake: Bake) -> None:
+    for deployment in deployments(bake(work_pool_type="docker", init_git=False)).values():
+        variables = deployment["work_pool"]["job_variables"]
+        assert (variables["image"], variables["image_pull_policy"]) == (
+            "taxi-duration:latest",
+            "Never",
+        )
+
+
 def test_a_clone_is_of_the_branch_that_was_answered(bake: Bake) -> None:
     answers = {"git_repository": "https://git.example/a/b.git", "git_branch": "trunk"}
     [step] = prefect_yaml(bake(storage="git", init_git=False, **answers))["pull"]
