@@ -28,6 +28,7 @@ DECLARED_WITH = {
 CALLS_AT_IMPORT = {
     "__main__": {"app.command"},
     CONTRACT: {"_check_names", "_check_columns"},
+    "kit.orchestration": {"logging.getLogger(PACKAGE).setLevel"},
 }
 
 

@@ -1,6 +1,8 @@
 """The digest of the code that makes a model, and files that are whole or not there."""
 
 import shutil
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -82,3 +84,11 @@ def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
         raise OSError("No space left on device")
     assert path.read_text() == "first"
     assert [*path.parent.iterdir()] == [path]
+
+
+def test_flows_are_imported_without_what_only_their_tasks_need() -> None:
+    """So `--help` and a worker's start do not wait for pandas; and tasks log what data.py logs."""
+    heavy = ("pandas", "sklearn", "xgboost", "mlflow", f"{PACKAGE}.data")
+    code = f"import sys, {PACKAGE}.flows; print([n for n in {heavy} if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]"

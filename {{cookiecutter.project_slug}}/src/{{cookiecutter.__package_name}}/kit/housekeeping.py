@@ -2,7 +2,6 @@
 
 from prefect import flow
 
-from . import cleaning
 from .project import PROJECT
 from .records import Count
 
@@ -14,4 +13,6 @@ def clean(keep: Count = 10) -> None:
     Args:
         keep: How many of the newest versions to keep.
     """
+    from . import cleaning
+
     cleaning.clean(yes=True, keep=keep)

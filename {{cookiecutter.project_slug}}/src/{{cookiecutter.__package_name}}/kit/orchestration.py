@@ -1,5 +1,6 @@
 """What tasks and flows share: which failures are tried again, caching by content, taking turns."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,8 +17,11 @@ from prefect.utilities.urls import url_for
 from ..settings import Settings
 from .files import CODE, file_digest, text_digest
 from .locations import file_name
-from .project import PROJECT
+from .project import PACKAGE, PROJECT
 from .records import Verdict
+
+# Prefect sends what the package logs to the server, but leaves its level at WARNING.
+logging.getLogger(PACKAGE).setLevel(logging.INFO)
 
 # What is wrong with data or code.
 FINAL = (ValueError, TypeError, LookupError, AttributeError, ImportError)
