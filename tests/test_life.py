@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import BakedProject
+from .conftest import BakedProject, lent_environment
 from .lab import MAKE, MONTHS, WORLD, PrefectServer, prefect_server, process, wait_until
 
 pytestmark = pytest.mark.slow
@@ -60,6 +60,12 @@ class Life:
             deployments={"name": {"any_": ["on-drift"]}, "tags": {"all_": [self.project.slug]}}
         )
 
+    def drift(self) -> None:
+        """Emit what a flow run of `monitor` emits, and wait for the retraining that follows."""
+        known = len(self.retrainings())
+        self.run("python", "-c", ALARM.format(self.project.package))
+        wait_until(lambda: len(self.retrainings()) > known, "a retraining")
+
     def deployments(self) -> dict[str, Any]:
         """Return all that the server keeps of the project's deployments, by id."""
         wanted = {"tags": {"all_": [self.project.slug]}}
@@ -76,13 +82,21 @@ class Life:
         return list(self.server.post("events/filter", filter=wanted)["events"])
 
 
-@pytest.fixture
-def life(fresh: BakedProject, project: BakedProject, tmp_path: Path) -> Iterator[Life]:
-    fresh.run("uv", "sync", "--quiet")
-    for month in (fresh.path / "data").iterdir():
+@pytest.fixture(scope="module")
+def life(
+    bake: Callable[..., BakedProject],
+    project: BakedProject,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Life]:
+    """A project with a champion, on a server of its own; the tests take turns in this order."""
+    baked = bake()
+    for month in (baked.path / "data").iterdir():
         month.unlink()
-    with prefect_server(project, tmp_path) as server:
-        life = Life(fresh, server)
+    with (
+        lent_environment(project) as baked.venv,
+        prefect_server(project, tmp_path_factory.mktemp("life")) as server,
+    ):
+        life = Life(baked, server)
         for month in MONTHS:
             life.add_month(month, WORLD)
         life.run("poe", "train", "--params.max-rounds", "20")
@@ -119,6 +133,30 @@ def test_drift_starts_a_retraining_and_a_person_rolls_it_back(life: Life) -> Non
     assert refused.stderr.splitlines()[-1] == error
 
 
+def test_automations_rescue_and_notify(life: Life) -> None:
+    """What they do to flow runs: test_deployments.py and test_kills.py."""
+    rescue = f"{life.project.slug}: mark dead flow runs as crashed"
+    reports = [
+        f"{life.project.slug}: report {subject}"
+        for subject in ("failure", "drift", "promotion", "refusal", "success")
+    ]
+    others = [name for name in life.automations() if name != rescue]
+    assert life.run("poe", "automations").stdout.splitlines() == [f"{rescue}: made"]
+
+    notify = ("poe", "automations", "--notify", "custom-webhook/sink")
+    refused = life.run(*notify, check=False)
+    error = "error: custom-webhook/sink: no such block; make one on the Blocks page of Prefect's UI"
+    assert refused.stderr.splitlines()[-1].startswith(error)
+    assert life.automations() == sorted([rescue, *others])
+
+    life.run("python", "-c", BLOCK)
+    for said in ("made", "there already"):
+        first, *rest = life.run(*notify).stdout.splitlines()
+        assert first == f"{rescue}: there already"
+        assert rest == [*(f"{report}: {said}" for report in reports[:-1]), f"{reports[-1]}: off"]
+        assert life.automations() == sorted([rescue, *reports[:-1], *others])
+
+
 @pytest.fixture
 def other(life: Life, bake: Callable[..., BakedProject]) -> Iterator[Life]:
     """Another project on the same server, which is installed next to the first one."""
@@ -131,47 +169,23 @@ def other(life: Life, bake: Callable[..., BakedProject]) -> Iterator[Life]:
 def test_two_projects_share_a_server(life: Life, other: Life) -> None:
     life.run("poe", "deploy")
     life.run("poe", "automations")
-    before = life.deployments()
+    of_life = life.deployments()
     other.run("poe", "deploy")
     other.run("poe", "automations")
-    assert life.deployments() == before
-    assert len(before) == len(other.deployments()) == len(before | other.deployments()) / 2 == 7
-    assert len(life.automations()) == 4
+    assert life.deployments() == of_life
+    assert len(of_life) == len(other.deployments()) == 7
+    assert of_life.keys().isdisjoint(other.deployments())
+    assert len([name for name in life.automations() if ": report " not in name]) == 4
 
-    ad_hoc = next(found for found in before if before[found]["name"] == "ad-hoc")
+    ad_hoc = next(found for found in of_life if of_life[found]["name"] == "ad-hoc")
     life.server.post(f"deployments/{ad_hoc}/pause_deployment")
     other.run("poe", "deploy")
     assert {found for found, kept in life.deployments().items() if kept["paused"]} == {ad_hoc}
 
-    # Each answers to its own drift: this is what a flow run of `monitor` emits.
     for drifted, calm in ((life, other), (other, life)):
-        known = len(calm.retrainings())
-        drifted.run("python", "-c", ALARM.format(drifted.project.package))
-        wait_until(drifted.retrainings, "a retraining")
-        assert len(calm.retrainings()) == known
-
-
-def test_automations_rescue_and_notify(life: Life) -> None:
-    """What they do to flow runs: test_deployments.py and test_kills.py."""
-    rescue = f"{life.project.slug}: mark dead flow runs as crashed"
-    reports = [
-        f"{life.project.slug}: report {subject}"
-        for subject in ("failure", "drift", "promotion", "refusal", "success")
-    ]
-    assert life.run("poe", "automations").stdout.splitlines() == [f"{rescue}: made"]
-
-    notify = ("poe", "automations", "--notify", "custom-webhook/sink")
-    refused = life.run(*notify, check=False)
-    error = "error: custom-webhook/sink: no such block; make one on the Blocks page of Prefect's UI"
-    assert refused.stderr.splitlines()[-1].startswith(error)
-    assert life.automations() == [rescue]
-
-    life.run("python", "-c", BLOCK)
-    for said in ("made", "there already"):
-        first, *others = life.run(*notify).stdout.splitlines()
-        assert first == f"{rescue}: there already"
-        assert others == [*(f"{report}: {said}" for report in reports[:-1]), f"{reports[-1]}: off"]
-        assert life.automations() == sorted([rescue, *reports[:-1]])
+        before = calm.retrainings()
+        drifted.drift()
+        assert calm.retrainings() == before
 
 
 @pytest.mark.skipif("REAL_MONTHS" not in os.environ, reason="REAL_MONTHS names no folder")
