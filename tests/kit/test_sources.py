@@ -15,6 +15,7 @@ import pytest
 
 from .. import module
 
+contract = module("kit.modelling.contract")
 locations = module("kit.locations")
 periods = module("kit.modelling.periods")
 settings = module("settings")
@@ -243,11 +244,20 @@ def test_csv_gives_the_same_rows_as_parquet(months: list[str], tmp_path: Path) -
         assert month.dropped == same.dropped
 
 
-def test_csv_that_does_not_fit_is_refused_in_one_line(tmp_path: Path) -> None:
-    bad = tmp_path / "trips_2024-01.csv"
-    bad.write_text("PULocationID,DOLocationID\n1,2\nhere,2\n")
-    with pytest.raises(
-        locations.DataError, match=r"trips_2024-01\.csv: .*here.*SCHEMA in data\.py$"
-    ):
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("2024-01-01 08:00:00,here,2,1.5,1,1", r"here.*; correct the file, or SCHEMA in data\.py$"),
+        ("01.01.2024 08:00,1,2,1.5,1,1", r"SCHEMA.*; a time is written 2024-03-01 08:00:00$"),
+    ],
+)
+def test_csv_that_does_not_fit_is_refused_in_one_line(line: str, said: str, tmp_path: Path) -> None:
+    bad, columns = tmp_path / "trips_2024-01.csv", ",".join(contract.INPUTS.names)
+    bad.write_text(f"{columns}\n2024-01-01 08:00:00,1,2,1.5,1,1\n{line}\n")
+    with pytest.raises(locations.DataError, match=rf"trips_2024-01\.csv: .*{said}"):
+        sources.fetch(str(bad), tmp_path / "out")
+    bad.write_text(f"{columns.replace('VendorID', 'Vendor')}\n2024-01-01 08:00:00,1,2,1.5,1,1\n")
+    missing = r"column 'VendorID' is missing \(the file has .*Vendor, trip_type\); correct"
+    with pytest.raises(locations.DataError, match=missing):
         sources.fetch(str(bad), tmp_path / "out")
     assert not [*(tmp_path / "out").glob("*")]

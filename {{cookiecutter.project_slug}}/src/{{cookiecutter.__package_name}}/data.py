@@ -20,8 +20,8 @@ TARGET = "duration"
 NOUN = "trips"
 
 # The raw columns that are read, with the types they are cast to: timestamp("us") for times,
-# int64 or float64 for numbers (and yes or no), string for texts. Times with a zone are read from
-# a clock of that zone; for spans across its changes give them in UTC.
+# int64 or float64 for numbers (and true or false), string for texts. Times with a zone are read
+# from a clock of that zone; for spans across its changes give them in UTC.
 SCHEMA = pa.schema(
     {
         PICKUP: pa.timestamp("us"),

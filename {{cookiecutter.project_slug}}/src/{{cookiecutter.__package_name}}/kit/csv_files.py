@@ -9,7 +9,7 @@ from pyarrow import csv
 
 from .files import file_digest, replacing
 from .locations import DataError, file_name
-from .modelling.contract import SCHEMA
+from .modelling.contract import INPUTS, SCHEMA
 
 ENDINGS = (".csv", ".csv.gz")
 # Bytes that are read at a time.
@@ -37,7 +37,10 @@ def as_parquet(path: Path, source: str, folder: Path) -> Path:
         if isinstance(error, OSError) and error.errno:
             raise  # the disk's fault; a gzipped file that is cut has no number
         reason = str(error).split("\n")[0]
-        raise DataError(f"{source}: {reason}; correct the file, or SCHEMA in data.py") from error
+        advice = "correct the file, or SCHEMA in data.py"
+        if "timestamp" in reason:
+            advice += "; a time is written 2024-03-01 08:00:00"
+        raise DataError(f"{source}: {reason}; {advice}") from error
     return made
 
 
@@ -51,9 +54,11 @@ def _options(path: Path) -> dict[str, Any]:
     with csv.open_csv(path) as file:  # its first block says which columns there are
         found = file.schema
     fields = [field for field in SCHEMA if field.name in found.names]
-    for name in (field.name for field in fields):
-        if (count := found.names.count(name)) > 1:
-            raise pa.ArrowInvalid(f"column '{name}' is there {count} times")
+    for name in {*INPUTS.names, *(field.name for field in fields)}:
+        if (count := found.names.count(name)) != 1:
+            there = f"is there {count} times" if count else "is missing"
+            has = f"the file has {', '.join(found.names)}"
+            raise pa.ArrowInvalid(f"column '{name}' {there} ({has})")
     return {
         "read_options": csv.ReadOptions(block_size=BLOCK),
         "convert_options": csv.ConvertOptions(

@@ -80,12 +80,12 @@ def _check(version: int) -> None:
     name, metric = f"version {version} of {PROJECT}", f"test_{PROBLEM.main}"
     try:
         if not 0 < version < LARGEST_VERSION:
-            raise ValueError(f"{name}: is not there; look at the versions in MLflow")
+            raise ValueError(f"{name}: is not there; `uv run poe status` shows which are")
         found = connect().get_model_version(PROJECT, str(version))
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-        raise ValueError(f"{name}: is not there; look at the versions in MLflow") from None
+        raise ValueError(f"{name}: is not there; `uv run poe status` shows which are") from None
     metrics = metrics_of(str(found.run_id))
     if metrics and metric not in metrics:
         raise ValueError(f"{name}: has no {metric}; promote another one, or train again")

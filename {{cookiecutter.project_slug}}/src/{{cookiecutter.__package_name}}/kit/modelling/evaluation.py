@@ -73,6 +73,8 @@ def compare(
     label, metrics = PROBLEM.error_label, PROBLEM.metrics(y, challenger)
     if limit := PROBLEM.beyond_limits(metrics):
         why = limit
+    elif gain <= -SAME:
+        why = "worse"
     elif not gain >= min_gain:  # nor if it is not a number
         why = f"less than the gain of {min_gain:.1%} that is asked for"
     elif not (low > 0 and _chance(*losses) <= LEVEL):
