@@ -224,5 +224,5 @@ def test_no_old_name_is_left_on_the_server(
     assert deployments()
     assert all(name.startswith("taxi-duration-") for name in deployments())
     # The one that is left is still the one of its name.
-    assert len(server.post("automations/filter")) == 3
+    assert len(server.post("automations/filter")) == 6
     assert automations.items() <= found("automations").items()

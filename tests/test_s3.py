@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 # What the pages say: a package of one's own choice, here without a change of the project.
 WITH_S3 = ("uv", "run", "--with", "s3fs", "python", "-m")
 IN_BUCKET = """
-import sys, fsspec, pyarrow.parquet as pq
+import sys, fsspec, pyarrow as pa, pyarrow.parquet as pq
 store = fsspec.filesystem("s3")
 command, *paths = sys.argv[1:]
 if command == "make":
@@ -25,7 +25,8 @@ for path in sorted(store.find("bucket")):
     print(path)
 if command == "read":
     with store.open(paths[0]) as file:
-        print(pq.read_table(file).num_rows)
+        # Whole: pyarrow's threads may outlive a file of Python's, and end the process badly.
+        print(pq.read_table(pa.BufferReader(file.read())).num_rows)
 """
 
 
