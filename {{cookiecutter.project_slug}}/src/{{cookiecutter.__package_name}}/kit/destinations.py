@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from .files import replacing
+from .stores import open_store, reaching
 
 # Months come from these, but no file can be written there.
 READ_ONLY = ("http://", "https://", "postgresql://")
@@ -29,22 +29,8 @@ def writing(location: str) -> Iterator[Path]:
     with TemporaryDirectory() as folder:
         temporary = Path(folder, "part")
         yield temporary
-        with reaching(location, "written") as (store, path):
+        with reaching(location, "written"):
+            store, path = open_store(location, "written")
             # Not every store shows a file only once it is whole, but all can move one.
             store.put_file(str(temporary), f"{path}.part")
             store.mv(f"{path}.part", path)
-
-
-@contextmanager
-def reaching(location: str, to_be: str) -> Iterator[tuple[Any, str]]:
-    """Give fsspec's file system and path of a location, and name it in what goes wrong."""
-    import fsspec
-
-    try:
-        yield fsspec.core.url_to_fs(location)
-    except (ImportError, ValueError) as error:
-        # fsspec names the package that is missing (s3fs, gcsfs) or the unknown protocol.
-        raise ValueError(f"{location}: cannot be {to_be} here: {error}; `uv add` it") from error
-    except Exception as error:  # each store has errors of its own, such as a missing login
-        advice = "try again later, or check its address and your login"
-        raise OSError(f"{location}: cannot be {to_be} ({error}); {advice}") from error

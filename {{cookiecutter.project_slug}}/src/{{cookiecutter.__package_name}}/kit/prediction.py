@@ -9,13 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .destinations import reaching, writing
+from .destinations import writing
 from .locations import DataError, file_name
 from .modelling.contract import INPUTS, PERIOD, PROBLEM, TIME
 from .modelling.parquet import RawMonth
 from .modelling.rows import first_faults, input_faults
 from .records import Scores
 from .saved_model import Model
+from .stores import open_store, reaching
 
 # Rows in memory at a time.
 ROWS = 100_000
@@ -66,7 +67,9 @@ def score_month(
 
 def scored_by(source: str, folder: str) -> str | None:
     """Return which version predicted a month to `folder`; None if none did."""
-    with reaching(_path(source, folder), "read") as (store, path):
+    location = _path(source, folder)
+    with reaching(location):
+        store, path = open_store(location)
         if not store.exists(path):
             return None
         with store.open(path) as file:

@@ -16,7 +16,7 @@ CONNECT_SECONDS, READ_SECONDS = 10, 30
 
 def list_tables(location: str) -> list[str]:
     """Return the tables and views of a database, as locations."""
-    with _reaching(location):
+    with reaching(location):
         return _database(location).list_tables(location)
 
 
@@ -26,8 +26,8 @@ def list_files(location: str) -> list[str]:
     The folders of a hive-like layout, such as year=2024/month=01, are entered.
     """
     if "://" in location:
-        filesystem, root = _filesystem(location)
-        with _reaching(location):
+        filesystem, root = open_store(location)
+        with reaching(location):
             # Not `glob`, which takes a server that does not answer for an empty folder.
             listed = filesystem.ls(f"{root.rstrip('/')}/", detail=False)
         found = [filesystem.unstrip_protocol(path) for path in listed]
@@ -46,11 +46,11 @@ def list_files(location: str) -> list[str]:
 def copy(location: str, folder: Path) -> Path:
     """Return a copy in `folder` of a file or a table elsewhere."""
     copied = folder / f"{text_digest(location)}-{file_name(location)}"
-    with _reaching(location), replacing(copied) as temporary:
+    with reaching(location), replacing(copied) as temporary:
         if location.startswith(DATABASE):
             _database(location).copy(location, temporary)
         else:
-            filesystem, path = _filesystem(location)
+            filesystem, path = open_store(location)
             filesystem.get_file(path, str(temporary))
     return copied
 
@@ -63,22 +63,24 @@ def _database(location: str) -> Any:
 
 
 @contextmanager
-def _reaching(location: str) -> Iterator[None]:
+def reaching(location: str, to_be: str = "read") -> Iterator[None]:
     """Name the location in what goes wrong on the way to it."""
     try:
         yield
     except DataError:
         raise
-    except FileNotFoundError:
-        raise DataError(f"{location}: no such file; check the path or the data location") from None
     except Exception as error:  # each store has errors of its own, such as a missing login
+        if isinstance(error, FileNotFoundError) and to_be == "read":
+            problem = f"{location}: no such file; check the path or the data location"
+            raise DataError(problem) from None
         reason = str(error) or "no answer in time"
         advice = "try again later, or check its address and your login"
-        message = f"{location}: cannot be read ({reason}); {advice}"
+        message = f"{location}: cannot be {to_be} ({reason}); {advice}"
         raise OSError(locations.without_signature(message)) from None  # it may have one as well
 
 
-def _filesystem(location: str) -> tuple[Any, str]:
+def open_store(location: str, to_be: str = "read") -> tuple[Any, str]:
+    """Return fsspec's file system of a location, and its path there."""
     import fsspec
 
     options: dict[str, Any] = {}
@@ -92,4 +94,4 @@ def _filesystem(location: str) -> tuple[Any, str]:
         return fsspec.core.url_to_fs(location, **options)
     except (ImportError, ValueError) as error:
         # fsspec names the package that is missing (s3fs, gcsfs) or the unknown protocol.
-        raise DataError(f"{location}: cannot be read here: {error}; try `uv add` for it") from error
+        raise DataError(f"{location}: cannot be {to_be} here: {error}; `uv add` it") from error
