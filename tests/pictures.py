@@ -154,7 +154,7 @@ def drift(page: Page, stage: Stage) -> Locator:
     link = stage.artifact("taxi-duration-mlflow-run")["data"]
     page.goto(f"{link.partition('(')[2].rstrip(')')}/model-metrics")
     page.get_by_placeholder("Search metric").fill("monitor/")
-    page.get_by_text("monitor (").first.wait_for()
+    page.locator(".main-svg").locator("visible=true").first.wait_for()
     return page.locator("main")
 
 
@@ -178,7 +178,7 @@ PREFECT = ".app-router-view__view"
 PICTURES: dict[str, tuple[Callable[[Page, Stage], Locator], int]] = {
     "flow-run": (flow_run, 500),
     "report": (report, 644),
-    "deployments": (deployments, 570),
+    "deployments": (deployments, 640),
     "form": (form, 760),
     "mlflow-run": (mlflow_run, 775),
     "model": (model, 470),
