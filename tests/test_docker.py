@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,15 @@ def test_the_image_holds_what_flow_runs_need(docker: Engine, built: BakedProject
     assert found["dev"] == []
     assert {"data", "src", "prefect.yaml"} <= {*found["files"]}
     assert not {*found["files"]} & {".env", ".git", "tests"}
+
+
+def test_a_build_without_a_lock_file_says_so(
+    docker: Engine, built: BakedProject, tmp_path: Path
+) -> None:
+    unlocked = tmp_path / "unlocked"
+    shutil.copytree(built.path, unlocked, ignore=shutil.ignore_patterns(".venv", "uv.lock"))
+    with pytest.raises(AssertionError, match="Unable to find lockfile"):
+        docker.build("unlocked", unlocked)
 
 
 def test_an_edit_leaves_the_layer_of_dependencies(docker: Engine, built: BakedProject) -> None:

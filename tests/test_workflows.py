@@ -52,6 +52,12 @@ def test_the_projects_commands_are_those_that_the_tests_run() -> None:
         assert ", ".join(f'"{word}"' for word in command.split()) in ran
 
 
+def test_the_projects_ci_runs_on_each_branch() -> None:
+    """Workers may clone another one than main."""
+    triggers = yaml.safe_load((RENDERED / ".github/workflows/ci.yml").read_text())[True]  # on:
+    assert triggers == {"push": None, "pull_request": None}
+
+
 def test_the_deploy_workflow_does_nothing_without_its_secret() -> None:
     checkout, *others = steps(DEPLOY)
     assert "uses" in checkout

@@ -26,7 +26,7 @@ Old = tuple[int, Callable[[], Any]]
 
 
 def clean(
-    yes: bool = False, keep: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 10
+    yes: bool = False, keep: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 5
 ) -> None:
     """Show what is needed no more, checkpoints and old versions of the model; remove it by --yes.
 

@@ -7,7 +7,7 @@ from .records import Count
 
 
 @flow(name=f"{PROJECT}-clean", log_prints=True)
-def clean(keep: Count = 10) -> None:
+def clean(keep: Count = 5) -> None:
     """Remove what nothing needs any more: checkpoints, and old versions of the model.
 
     Args:
