@@ -5,7 +5,7 @@ import re
 import runpy
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import chdir, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -88,10 +88,10 @@ def worker(*options: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> No
 
 def _prefect(*words: str) -> None:
     """Run Prefect's command line in this process: a signal finds it, and nothing starts twice."""
-    os.chdir(ROOT)
     sys.argv[1:] = words
     try:
-        runpy.run_module("prefect", run_name="__main__", alter_sys=True)
+        with chdir(ROOT):
+            runpy.run_module("prefect", run_name="__main__", alter_sys=True)
     except SystemExit as ended:
         if ended.code:
             raise
