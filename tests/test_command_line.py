@@ -3,13 +3,13 @@
 import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 
 from .conftest import BakedProject
+from .lab import serve_http
 
 pytestmark = pytest.mark.slow
 
@@ -106,10 +106,8 @@ def asks() -> Iterator[tuple[str, list[str | None]]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Asks) as http:
-        Thread(target=http.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{http.server_port}", logins
-        http.shutdown()
+    with serve_http(Asks) as url:
+        yield url, logins
 
 
 def test_a_login_in_the_env_file_reaches_each_command(

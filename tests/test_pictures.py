@@ -73,6 +73,7 @@ def is_form(url: str) -> bool:
 
 def test_an_ad_hoc_run_by_clicking_is_completed(platform: Stage, page: Page) -> None:
     pictures.flow_run(page, platform)
+    expect(page.get_by_text("Completed").first).to_be_visible()
     flow_run = platform.prefect.get(f"flow_runs/{platform.flow_run}")
     assert flow_run["state"]["type"] == "COMPLETED"
     assert flow_run["name"] == "of-mine"

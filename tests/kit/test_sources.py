@@ -257,7 +257,7 @@ def test_csv_that_does_not_fit_is_refused_in_one_line(line: str, said: str, tmp_
     with pytest.raises(locations.DataError, match=rf"trips_2024-01\.csv: .*{said}"):
         sources.fetch(str(bad), tmp_path / "out")
     bad.write_text(f"{columns.replace('VendorID', 'Vendor')}\n2024-01-01 08:00:00,1,2,1.5,1,1\n")
-    missing = r"column 'VendorID' is missing \(the file has .*Vendor, trip_type\); correct"
+    missing = r"column 'VendorID' is missing; rename .* \(the file has .*Vendor, trip_type\)$"
     with pytest.raises(locations.DataError, match=missing):
         sources.fetch(str(bad), tmp_path / "out")
     assert not [*(tmp_path / "out").glob("*")]

@@ -56,7 +56,8 @@ def automations(
     """
     check_api_url()
     with get_client(sync_client=True) as client:
-        print(f"{rescue().name}: {_apply(client, rescue())}")
+        dead = rescue()
+        print(f"{dead.name}: {_apply(client, dead)}")
         if not notify:
             return
         block = _block_id(client, notify)

@@ -10,6 +10,7 @@ from pyarrow import csv
 from .files import file_digest, replacing
 from .locations import DataError, file_name
 from .modelling.contract import INPUTS, SCHEMA
+from .modelling.parquet import check_names
 
 ENDINGS = (".csv", ".csv.gz")
 # Bytes that are read at a time.
@@ -29,7 +30,10 @@ def as_parquet(path: Path, source: str, folder: Path) -> Path:
     try:
         made = folder / f"{file_digest(path)}-{file_name(source)}.parquet"
         if not made.exists():
-            with csv.open_csv(path, **_options(path)) as batches, replacing(made) as temporary:
+            with (
+                csv.open_csv(path, **_options(path, source)) as batches,
+                replacing(made) as temporary,
+            ):
                 _write(batches, temporary)
     except FileNotFoundError:
         raise DataError(f"{source}: no such file; check the path or the data location") from None
@@ -50,15 +54,11 @@ def _write(batches: csv.CSVStreamingReader, path: Path) -> None:
             out.write_batch(batch)
 
 
-def _options(path: Path) -> dict[str, Any]:
+def _options(path: Path, source: str) -> dict[str, Any]:
     with csv.open_csv(path) as file:  # its first block says which columns there are
         found = file.schema
     fields = [field for field in SCHEMA if field.name in found.names]
-    for name in {*INPUTS.names, *(field.name for field in fields)}:
-        if (count := found.names.count(name)) != 1:
-            there = f"is there {count} times" if count else "is missing"
-            has = f"the file has {', '.join(found.names)}"
-            raise pa.ArrowInvalid(f"column '{name}' {there} ({has})")
+    check_names(found.names, {*INPUTS.names, *(field.name for field in fields)}, source)
     return {
         "read_options": csv.ReadOptions(block_size=BLOCK),
         "convert_options": csv.ConvertOptions(

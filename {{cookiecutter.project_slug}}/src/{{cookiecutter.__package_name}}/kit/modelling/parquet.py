@@ -1,7 +1,7 @@
 """Raw months, which are parquet files: their columns checked, their rows in batches."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -94,16 +94,21 @@ def _blaming(source: str) -> Iterator[None]:
         raise DataError(f"{source}: not a whole parquet file; fetch it again ({reason})") from error
 
 
+def check_names(found: list[str], wanted: Iterable[str], source: str) -> None:
+    """Raise DataError if a file has a column not once."""
+    for name in wanted:
+        if (count := found.count(name)) != 1:
+            there = f"is there {count} times" if count else "is missing"
+            raise DataError(
+                f"{source}: column '{name}' {there}; rename the column in the file, or "
+                f"change SCHEMA in data.py (the file has {', '.join(found)})"
+            )
+
+
 def _check_columns(found: pa.Schema, schema: pa.Schema, source: str) -> None:
     # A dataset read with a schema turns a missing column into nulls without a word.
     for field in schema:
-        count = len(found.get_all_field_indices(field.name))
-        if count != 1:
-            there = f"is there {count} times" if count else "is missing"
-            raise DataError(
-                f"{source}: column '{field.name}' {there}; rename the column in the file, or "
-                f"change SCHEMA in data.py (the file has {', '.join(found.names)})"
-            )
+        check_names(found.names, [field.name], source)
         kind = found.field(field.name).type
         if not (_sort(kind) == _sort(field.type) or pa.types.is_null(kind)):
             raise DataError(f"{source}: column '{field.name}' is {kind}, not {field.type}; {FIX}")
