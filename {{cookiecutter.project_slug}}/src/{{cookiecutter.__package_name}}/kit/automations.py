@@ -56,16 +56,14 @@ def automations(
     """
     check_api_url()
     with get_client(sync_client=True) as client:
-        dead = rescue()
-        print(f"{dead.name}: {_apply(client, dead)}")
-        if not notify:
-            return
-        block = _block_id(client, notify)
-        for subject in SUBJECTS:
-            automation = notification(block, subject)
-            done = _apply(client, automation) if subject in about else _remove(client, automation)
+        wanted = [(rescue(), True)]
+        if notify:
+            block = _block_id(client, notify)
+            wanted += [(notification(block, subject), subject in about) for subject in SUBJECTS]
+        for automation, is_on in wanted:
+            done = _apply(client, automation) if is_on else _remove(client, automation)
             print(f"{automation.name}: {done}")
-    if test:
+    if notify and test:
         _send(notify, f"Messages of {PROJECT} arrive here.")
 
 
