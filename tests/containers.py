@@ -4,6 +4,7 @@ import ctypes
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ STORAGE = """
 [storage]
 driver = "overlay"
 graphroot = "{0}/images"
-runroot = "{0}/run"
+runroot = "{1}"
 """
 
 
@@ -90,7 +91,9 @@ def alone(lock: Path) -> Iterator[None]:
 def podman(folder: Path, base: Path) -> Iterator[Engine]:
     """Podman with images in `folder`, and Docker's API on a socket."""
     (folder / "containers.conf").write_text(CONTAINERS.format(folder))
-    (folder / "storage.conf").write_text(STORAGE.format(folder))
+    # Where this path has more than 50 letters, podman restarts nothing, without a word.
+    runs = tempfile.mkdtemp(prefix="podman-")
+    (folder / "storage.conf").write_text(STORAGE.format(folder, runs))
     socket = folder / "podman.sock"
     env = {
         "CONTAINERS_CONF": str(folder / "containers.conf"),
@@ -106,6 +109,7 @@ def podman(folder: Path, base: Path) -> Iterator[Engine]:
             yield made
     finally:
         made.run("system", "reset", "--force")
+        shutil.rmtree(runs, ignore_errors=True)
 
 
 @contextmanager

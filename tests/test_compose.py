@@ -55,7 +55,7 @@ class Platform:
 
     def container(self, service: str) -> str:
         label = f"label=com.docker.compose.service={service}"
-        return self.engine.run("ps", "--quiet", "--filter", label).strip()
+        return self.engine.run("ps", "--all", "--quiet", "--filter", label).strip()
 
     def is_healthy(self, service: str) -> bool:
         try:
@@ -72,7 +72,11 @@ class Platform:
         """Have the worker run a flow, and return the flow run's id."""
         server = PrefectServer(PREFECT)
         wanted = (self.project.path / "prefect.yaml").read_text().count("entrypoint:")
-        wait_until(lambda: server.post("deployments/count") == wanted, "the deployments")
+        try:
+            wait_until(lambda: server.post("deployments/count") == wanted, "the deployments")
+        except AssertionError as error:
+            error.add_note(self.engine.run("logs", "--tail", "50", self.container("worker")))
+            raise
         flow_run = server.start(deployment, **parameters)
         server.wait_for(flow_run)
         return flow_run

@@ -93,6 +93,22 @@ def test_the_newest_of_the_versions_that_were_tested_counts() -> None:
 
 
 @pytest.mark.usefixtures("store")
+def test_a_run_is_registered_once_however_often_it_is_tried(
+    monkeypatch: pytest.MonkeyPatch, trained: Any
+) -> None:
+    def cut_off(*_: Any) -> None:
+        raise OSError("cut off")
+
+    run_id = tracking.log_training(trained, {})
+    with monkeypatch.context() as patch:
+        patch.setattr(tracking.connect(), "set_registered_model_alias", cut_off)
+        with pytest.raises(OSError, match="cut off"):
+            registry.register(run_id)
+    assert registry.register(run_id) == 4
+    assert [version.run_id for version in registry.versions()].count(run_id) == 1
+
+
+@pytest.mark.usefixtures("store")
 def test_no_champion_is_without_an_entry_in_the_trail(monkeypatch: pytest.MonkeyPatch) -> None:
     def cut_off(*_: Any) -> None:
         raise OSError("cut off")

@@ -33,7 +33,13 @@ def register(run_id: str) -> int:
     if not outputs:
         raise ValueError(f"MLflow run {run_id}: holds no model; train again")
     model = outputs.model_outputs[0].model_id
-    made = client.create_model_version(PROJECT, f"models:/{model}", run_id, model_id=model)
+    # A retry finds what the attempt that failed has registered.
+    found = client.search_model_versions(f"name='{PROJECT}' AND run_id='{run_id}'")
+    made = (
+        found[0]
+        if found
+        else client.create_model_version(PROJECT, f"models:/{model}", run_id, model_id=model)
+    )
     client.set_registered_model_alias(PROJECT, CHALLENGER, made.version)
     return int(made.version)
 
