@@ -153,6 +153,7 @@ def drift(page: Page, stage: Stage) -> Locator:
         stage.prefect.wait_for(found)
     link = stage.artifact("taxi-duration-mlflow-run")["data"]
     page.goto(f"{link.partition('(')[2].rstrip(')')}/model-metrics")
+    page.reload()  # it may remember the run as it was before
     page.get_by_placeholder("Search metric").fill("monitor/")
     page.locator(".main-svg").locator("visible=true").first.wait_for()
     return page.locator("main")
