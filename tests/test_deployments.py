@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -60,9 +61,9 @@ class Deployed:
     def deploy(self) -> None:
         assert AD_HOC in self.run("poe", "deploy")
 
-    def work(self) -> None:
-        """Run what is due, and return."""
-        self.run("poe", "worker", "--run-once")
+    def work(self) -> str:
+        """Run what is due, and return what the worker says."""
+        return self.run("poe", "worker", "--run-once")
 
     @contextmanager
     def worker(self, **env: str) -> Iterator[None]:
@@ -141,12 +142,14 @@ def test_a_local_run_completes_also_after_a_move(local: Deployed) -> None:
     parameters = json.dumps(SMALL)
     started = local.run("prefect", "deployment", "run", AD_HOC, "--params", parameters)
     first = started.partition("UUID: ")[2].split()[0]
-    local.work()
+    others = "has other workers ("
+    assert others not in local.work()
     local.server.check_completed(first)
     report = local.server.artifact(first, REPORT)
     assert "version 1 promoted to champion" in report["data"]
     assert local.store() == {"champion": "1", "flow_runs": {"1": first}}
 
+    before = ":".join((platform.node(), *local.project.path.parts[1:]))
     elsewhere = local.project.path.with_name("elsewhere")
     local.project.path.rename(elsewhere)
     local.project = BakedProject(elsewhere, local.project.home, local.project.venv)
@@ -156,7 +159,8 @@ def test_a_local_run_completes_also_after_a_move(local: Deployed) -> None:
         f"{data.read_text()}\n\nimport logging\nlogging.getLogger(__name__).info('Hi')\n"
     )
     second = local.server.start(AD_HOC, **SMALL)
-    local.work()
+    # The server still hopes for the worker of the folder that was.
+    assert f"{others}{before})" in local.work()
     local.server.check_completed(second)
     assert local.store() == {"champion": "1", "flow_runs": {"1": first, "2": second}}
     assert "Hi" in local.server.logs(second).splitlines()

@@ -1,9 +1,11 @@
 """The docker work pool: the image, and a flow run in a container."""
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,21 @@ import pytest
 
 from .conftest import BakedProject
 from .containers import Engine, engine
-from .lab import prefect_server, process
-from .test_deployments import AD_HOC, SMALL, STORE
+from .lab import Lab, PrefectServer, free_port, mlflow_server, prefect_server, process
+from .test_deployments import AD_HOC, SMALL, commit
 
 pytestmark = pytest.mark.slow
 
 IMAGE = "taxi-duration:latest"
-VOLUME = "taxi-duration-state"
+REMOTE = "https://git.example/taxi.git"
+MODEL = """
+import json, sys
+from mlflow import MlflowClient
+client = MlflowClient(sys.argv[1])
+versions = client.search_model_versions("name = 'taxi-duration'")
+runs = {v.version: client.get_run(v.run_id).data.tags["prefect.flow_run_id"] for v in versions}
+print(json.dumps([client.get_registered_model("taxi-duration").aliases, runs]))
+"""
 CODE = """
 import importlib.util, json, os
 dev = [name for name in ("honcho", "mypy", "pytest") if importlib.util.find_spec(name)]
@@ -36,7 +46,7 @@ def docker(
 
 @pytest.fixture(scope="module")
 def built(bake: Callable[..., BakedProject], docker: Engine) -> BakedProject:
-    project = bake(work_pool_type="docker")
+    project = bake(work_pool_type="docker", storage="git", git_repository=REMOTE)
     project.run("uv", "sync", "--quiet")
     (project.path / ".env").write_text("SECRET=s3cret\n")
     docker.build(IMAGE, project.path)
@@ -69,23 +79,78 @@ def test_an_edit_leaves_the_layer_of_dependencies(docker: Engine, built: BakedPr
     assert re.match(r"\s*(\n#\d+ CACHED|--> Using cache)", dependencies), output
 
 
-def test_a_run_completes_in_a_container(
-    docker: Engine, built: BakedProject, project: BakedProject, tmp_path: Path
-) -> None:
-    with prefect_server(project, tmp_path) as server:
-        env: dict[str, Any] = {
-            "PREFECT_API_URL": server.url,
-            "PREFECT_WORKER_QUERY_SECONDS": "1",
-            **docker.env,
-        }
-        built.run("uv", "run", "poe", "deploy", **env)
-        flow_run = server.start(AD_HOC, **SMALL)
+@dataclass
+class Working:
+    """A project's worker that runs containers, with the servers that its .env names."""
+
+    project: BakedProject
+    server: PrefectServer
+    mlflow: str
+    env: dict[str, str]
+    log: Path
+
+    def complete(self) -> str:
+        """Deploy, run a training in a container, and return the flow run's id."""
+        self.project.run("uv", "run", "poe", "deploy", **self.env)
+        flow_run = self.server.start(AD_HOC, **SMALL)
         # Not --run-once: podman does not always tell a worker that a container has ended.
-        worker = ("uv", "run", "poe", "worker")
-        with process(*worker, cwd=built.path, env=built.environment(**env), log=tmp_path / "log"):
-            server.wait_for(flow_run)
-        assert server.get(f"flow_runs/{flow_run}")["infrastructure_pid"]
-    volume = ["run", "--rm", "--volume", f"{VOLUME}:/state", IMAGE]
-    found = json.loads(docker.run(*volume, "python", "-c", STORE, "/state").splitlines()[-1])
-    assert found == {"champion": "1", "flow_runs": {"1": flow_run}}
-    assert not (built.path / "mlflow.db").exists()
+        command = ("uv", "run", "poe", "worker")
+        env = self.project.environment(**self.env)
+        with process(*command, cwd=self.project.path, env=env, log=self.log):
+            self.server.wait_for(flow_run)
+        assert self.server.get(f"flow_runs/{flow_run}")["infrastructure_pid"]
+        return flow_run
+
+    def model(self) -> Any:
+        """Return what the MLflow server holds: the aliases, and each version's flow run."""
+        return json.loads(self.project.run("uv", "run", "python", "-c", MODEL, self.mlflow).stdout)
+
+
+@pytest.fixture(scope="module")
+def working(
+    docker: Engine,
+    built: BakedProject,
+    project: BakedProject,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Working]:
+    folder = tmp_path_factory.mktemp("working")
+    with prefect_server(project, folder) as server:
+        lab = Lab(project, folder, server.url)
+        with mlflow_server(lab, free_port()) as mlflow:
+            settings = (f"MLFLOW_TRACKING_URI={mlflow}", "TAXI_DURATION_MIN_GAIN=0.99")
+            (built.path / ".env").write_text("\n".join((*settings, "")))
+            env = {
+                "PREFECT_API_URL": server.url,
+                "PREFECT_WORKER_QUERY_SECONDS": "1",
+                **docker.env,
+            }
+            yield Working(built, server, mlflow, env, folder / "log")
+
+
+def test_a_run_completes_in_a_container(
+    bake: Callable[..., BakedProject], working: Working, tmp_path: Path
+) -> None:
+    """What .env says at the deploy counts in it: the MLflow server, and what a gain is."""
+    own, path = tmp_path / "prefect.yaml", working.project.path / "prefect.yaml"
+    shutil.copy(path, own)
+    shutil.copy(bake(work_pool_type="docker", init_git=False).path / "prefect.yaml", path)
+    flow_run = working.complete()
+    assert working.model() == [{"challenger": "1"}, {"1": flow_run}]
+    assert not (working.project.path / "mlflow.db").exists()
+    shutil.copy(own, path)
+
+
+def test_a_run_of_a_clone_installs_only_the_project(working: Working, tmp_path: Path) -> None:
+    port, prefect_yaml = free_port(), working.project.path / "prefect.yaml"
+    remote = f"git://127.0.0.1:{port}/taxi.git"
+    prefect_yaml.write_text(prefect_yaml.read_text().replace(REMOTE, remote))
+    commit(working.project)
+    working.project.run("git", "clone", "--quiet", "--bare", ".", str(tmp_path / "taxi.git"))
+    address = ("--listen=127.0.0.1", f"--port={port}", f"--base-path={tmp_path}")
+    daemon = ("git", "daemon", "--export-all", *address, str(tmp_path))
+    with process(*daemon, cwd=tmp_path, env=dict(os.environ), log=tmp_path / "daemon.log"):
+        flow_run = working.complete()
+    aliases, runs = working.model()
+    assert aliases == {"challenger": max(runs)}
+    assert runs[max(runs)] == flow_run
+    assert re.findall(r"Installed (\d+) package", working.log.read_text()) == ["1"]

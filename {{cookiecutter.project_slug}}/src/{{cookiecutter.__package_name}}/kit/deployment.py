@@ -1,6 +1,7 @@
 """Deploy, and work: both against the Prefect API that PREFECT_API_URL or a profile names."""
 
 import os
+import platform
 import re
 import runpy
 import subprocess
@@ -58,7 +59,7 @@ def _check_schedules() -> None:
 
 def _check_pushed() -> None:
     """Raise ValueError if flow runs would clone a branch that is not there."""
-    for step in _prefect_yaml()["pull"]:
+    for step in _pull_steps():
         for clone in (given for name, given in step.items() if name.endswith(".git_clone")):
             asked = ["git", "ls-remote", "--exit-code", clone["repository"], clone["branch"]]
             silent = os.environ | {"GIT_TERMINAL_PROMPT": "0"}
@@ -79,11 +80,23 @@ def worker(*options: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> No
     Args:
         options: Options of `prefect worker start`, such as --limit 2.
     """
-    pool = make_work_pool()
+    pool, name = make_work_pool(), ":".join((platform.node(), *ROOT.parts[1:]))
+    _say_who_else_works(pool, name)
     # A flow run of a clone starts with uv: on a bare PATH it would run this folder's code.
     if uv := os.environ.get("UV"):
         os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], str(Path(uv).parent)])
-    _prefect("worker", "start", "--pool", pool, *options)
+    _prefect("worker", "start", "--pool", pool, "--name", name, *options)
+
+
+def _say_who_else_works(pool: str, name: str) -> None:
+    """Warn where a flow run uses the folder of whichever worker takes it."""
+    if {"prefect.deployments.steps.set_working_directory": {"directory": "."}} in _pull_steps():
+        with get_client(sync_client=True) as client:
+            found = client.read_workers_for_work_pool(pool)
+        others = [other.name for other in found if other.status == "ONLINE" and other.name != name]
+        if others:
+            problem = f"work pool {pool}: has other workers ({', '.join(others)})"
+            print(f"{problem}; each uses its own folder's code, months and models", flush=True)
 
 
 def _prefect(*words: str) -> None:
@@ -109,6 +122,10 @@ def make_work_pool() -> str:
 
 def _prefect_yaml() -> dict[str, Any]:
     return dict(yaml.safe_load(_text()))
+
+
+def _pull_steps() -> list[dict[str, Any]]:
+    return list(_prefect_yaml()["pull"])
 
 
 def _text() -> str:
