@@ -84,8 +84,8 @@ def test_sources_are_at_home_in_their_rooms(bake: Bake) -> None:
     flows = {"monitoring", "promotion", "scoring", "training", "tuning"}
     flow_files = {f"flows/{name}.py" for name in flows}
     task_files = {*flow_files, "flows/shared.py"}
-    rooms = {"automations", "deployment", "events", "housekeeping", "orchestration"}
-    rooms |= {"postgres", "status"}
+    rooms = {"automations", "deployed", "deployment", "events", "housekeeping"}
+    rooms |= {"orchestration", "postgres", "status"}
     assert importing["prefect"] == {*task_files, *(f"kit/{room}.py" for room in rooms)}
     decorated = {
         kind: {name for name, text in sources.items() if re.search(rf"^@{kind}\b", text, re.M)}

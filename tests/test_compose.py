@@ -21,13 +21,16 @@ import pytest
 
 from .conftest import BakedProject
 from .containers import Engine, base_image, engine, own_network
-from .lab import PrefectServer, wait_until
+from .lab import PrefectServer, answers, wait_until
+from .odd_requests import but
 from .test_deployments import AD_HOC, SMALL
+from .test_serving import JSON
 
 pytestmark = pytest.mark.slow
 
 POSTGRES_IMAGE = Path(__file__).parent / "postgres-image"
 PREFECT, MLFLOW = "http://127.0.0.1:4200/api", "http://127.0.0.1:5000"
+ENDPOINT = "http://127.0.0.1:8000"
 SCORE = "taxi-duration-score/daily"
 # Docker's command in front of podman-compose.
 DOCKER = f"""#!/bin/sh
@@ -150,10 +153,23 @@ def test_a_training_completes(champion: Any) -> None:
     assert champion["version"] == "1"
 
 
+def test_the_endpoint_answers_with_the_champion(platform: Platform, champion: Any) -> None:
+    with (platform.project.path / ".env").open("a") as file:
+        file.write("COMPOSE_PROFILES=endpoint\n")
+    platform.run("docker compose up --detach --wait")
+    wait_until(partial(answers, f"{ENDPOINT}/health"), "the endpoint")
+    asked = urllib.request.Request(f"{ENDPOINT}/invocations", but().encode(), JSON)
+    with urllib.request.urlopen(asked) as response:
+        assert response.headers["X-Model-Version"] == champion["version"]
+        [predicted] = json.load(response)["predictions"]
+    assert predicted > 0
+
+
 def test_only_this_machine_gets_in(platform: Platform) -> None:
     ports = platform.engine.run("ps", "--format", "{{.Ports}}")
     published = re.findall(r"(\S+:\d+)->", ports)
-    assert sorted(published) == ["127.0.0.1:4200", "127.0.0.1:5000"]
+    assert {"127.0.0.1:4200", "127.0.0.1:5000"} <= {*published}
+    assert all(address.startswith("127.0.0.1:") for address in published)
     asked = f"{MLFLOW}/api/2.0/mlflow/experiments/get?experiment_id=0"
     rebound = urllib.request.Request(asked, headers={"Host": "rebound.example:5000"})
     with pytest.raises(urllib.error.HTTPError, match="403"):

@@ -21,12 +21,14 @@ import pytest
 from prefect.blocks.notifications import CustomWebhookNotificationBlock, SlackWebhook
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.settings import PREFECT_API_URL
 
 from .. import PACKAGE, module
 
 automations = module("kit.automations")
 commands = module("kit.commands")
+deployed = module("kit.deployed")
 deployment = module("kit.deployment")
 flows = module("flows")
 orchestration = module("kit.orchestration")
@@ -93,9 +95,49 @@ def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str]
         yaml = (deployment.ROOT / "prefect.yaml").read_text()
         assert old in yaml
         (tmp_path / "prefect.yaml").write_text(yaml.replace(old, new))
-        monkeypatch.setattr(deployment, "ROOT", tmp_path)
+        for reader in (deployment, deployed):
+            monkeypatch.setattr(reader, "ROOT", tmp_path)
 
     return replace
+
+
+def test_the_platform_deploys_what_changed(
+    client: SyncPrefectClient,
+    edit: Callable[[str, str], None],
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """And what a person edited in the UI stays until then."""
+
+    def deploys() -> bool:
+        deployment.deploy_changes()
+        told = capfd.readouterr().out
+        assert ("Deploying to " in told) != ("Nothing to deploy: " in told)
+        return "Deploying to " in told
+
+    def window() -> int:
+        [ad_hoc] = (d for d in deployed.deployments(client) if d.name == "ad-hoc")
+        client.update_deployment(ad_hoc.id, DeploymentUpdate(parameters={"window": 7}))
+        return ad_hoc.parameters.get("window", 0)
+
+    assert deploys()
+    window()
+    assert not deploys()
+    assert window() == 7
+    edit("max_rounds: 300", "max_rounds: 200")
+    assert deploys()
+    assert window() == 0
+    assert not deploys()
+    client.delete_deployment(deployed.deployments(client)[0].id)
+    assert deploys()
+    code = tmp_path / "code"
+    code.mkdir()
+    monkeypatch.setattr(deployed, "PACKAGE_FOLDER", code)
+    assert deploys()
+    (code / "flows.py").write_text("# A parameter more.")
+    assert deploys()
+    assert not deploys()
 
 
 def test_a_schedule_needs_a_slug(

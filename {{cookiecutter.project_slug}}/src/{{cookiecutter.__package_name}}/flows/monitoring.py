@@ -32,8 +32,8 @@ def publish_inspection(inspection: Inspection, champion: Champion) -> None:
     """Publish the report on a month; its findings are metrics of the champion's MLflow run."""
     from ..kit import reports, tracking
 
-    tracking.log_findings(champion.run_id, inspection)
-    report = reports.drift_report(inspection)
+    series = tracking.log_findings(champion.run_id, inspection)
+    report = reports.drift_report(inspection, series)
     create_markdown_artifact(report, key=DRIFT_KEY, description=inspection.verdict)
 
 

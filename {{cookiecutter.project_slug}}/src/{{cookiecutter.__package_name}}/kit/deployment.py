@@ -2,7 +2,6 @@
 
 import os
 import platform
-import re
 import runpy
 import subprocess
 import sys
@@ -14,17 +13,15 @@ import yaml
 from cyclopts import Parameter
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import get_current_settings
 
 from ..settings import Settings
-from .project import PROJECT, ROOT, commit_tags
+from .deployed import VARIABLE, deployments, is_current, prefect_yaml, remember
+from .project import ROOT, commit_tags
 
 # How `git ls-remote --exit-code` ends where the repository answers.
 NO_SUCH_BRANCH = 2
-# A variable of the environment as prefect.yaml names it.
-VARIABLE = re.compile(r"\{\{\s*\$(\w+)\s*\}\}")
 
 
 def deploy() -> None:
@@ -34,19 +31,26 @@ def deploy() -> None:
     _check_pushed()
     make_work_pool()
     print(f"Deploying to {api_url()}", flush=True)
-    if unset := {*VARIABLE.findall(_text())} - {*os.environ}:
+    if unset := {*VARIABLE.findall(prefect_yaml())} - {*os.environ}:
         print(f"Not set here, so flow runs take the defaults: {', '.join(sorted(unset))}")
     with get_client(sync_client=True) as client:
-        paused = [found.id for found in client.read_deployments() if _is_paused(found)]
+        paused = [found.id for found in deployments(client) if found.paused]
         try:
             _prefect("--no-prompt", "deploy", "--all")
         finally:
             for deployment in paused:  # `prefect deploy` resumes it
                 client.pause_deployment(deployment)
+        remember(client)
 
 
-def _is_paused(deployment: DeploymentResponse) -> bool:
-    return deployment.paused and PROJECT in deployment.tags
+def deploy_changes() -> None:
+    """Deploy, unless all of it was deployed from here as it is: then edits in the UI stay."""
+    with get_client(sync_client=True) as client:
+        current = is_current(client)
+    if current:
+        print(f"Nothing to deploy: {api_url()} has it all", flush=True)
+    else:
+        deploy()
 
 
 def _check_schedules() -> None:
@@ -121,15 +125,11 @@ def make_work_pool() -> str:
 
 
 def _prefect_yaml() -> dict[str, Any]:
-    return dict(yaml.safe_load(_text()))
+    return dict(yaml.safe_load(prefect_yaml()))
 
 
 def _pull_steps() -> list[dict[str, Any]]:
     return list(_prefect_yaml()["pull"])
-
-
-def _text() -> str:
-    return (ROOT / "prefect.yaml").read_text(encoding="utf-8")
 
 
 def check_api_url() -> None:

@@ -17,7 +17,7 @@ from honcho.manager import Manager
 from honcho.printer import Message, Printer
 
 from ..settings import Settings
-from .deployment import api_url, deploy, worker
+from .deployment import api_url, deploy_changes, worker
 from .project import PACKAGE, ROOT
 
 # honcho gives a command to the shell, as one line.
@@ -129,7 +129,7 @@ def work() -> None:
     """Wait for the servers, deploy, and be the worker: the last part of `up`."""
     prefect, mlflow = _servers(api_url() or "")
     prefect.wait()
-    deploy()
+    deploy_changes()
     mlflow.wait()
     worker()
 

@@ -1,16 +1,19 @@
 """What people read of a training, and of a month: reports in markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..settings import Settings
 from .locations import name_in
 from .modelling.contract import NOUN, PERIOD, PROBLEM
 from .records import Evaluation, Inspection, Metrics, Month, Scores, Verdict
 
 TOP_FEATURES = 10
 MONTH_HEADER = ["File", "Used to", PERIOD.title(), "Rows", "Kept", "Dropped"]
+# From nothing to the limit of an alarm, and of how many months at most.
+BARS, MOST = "▁▂▃▄▅▆▇█", 24
 # Metrics that have the target's unit.
 WITH_UNIT = ("rmse", "mae")
 
@@ -67,8 +70,13 @@ def scores_table(months: Sequence[Scores]) -> list[dict[str, Any]]:
     ]
 
 
-def drift_report(inspection: Inspection) -> str:
-    """Write the markdown report of a month compared with what the champion learnt from."""
+def drift_report(inspection: Inspection, series: Mapping[str, Sequence[float]]) -> str:
+    """Write the markdown report of a month compared with what the champion learnt from.
+
+    Args:
+        inspection: What was found in the month.
+        series: Each finding's values in all months that were looked at, in their order.
+    """
     error, learnt = f"the {PERIOD} has no labels yet", f"version {inspection.model_version} learnt"
     if inspection.error is not None:
         before = f"it was {inspection.test_error:.3f} on its test {PERIOD}"
@@ -81,11 +89,24 @@ def drift_report(inspection: Inspection) -> str:
             f" from, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.",
             f"{PROBLEM.error_label}: {error}.",
             _table(
-                ["Feature", f"PSI, or rise of the {PROBLEM.error_label}", "Verdict"],
-                [[f"`{name}`", f"{f.value:.3f}", f.judgement] for name, f in worst_first],
+                ["Feature", f"PSI, or rise of the {PROBLEM.error_label}", "Verdict", "So far"],
+                [
+                    [f"`{name}`", f"{f.value:.3f}", f.judgement, _steps(name, series[name])]
+                    for name, f in worst_first
+                ],
             ),
+            f"So far: a bar for each {PERIOD} that this version was compared with, the newest last;"
+            " a full one is at the limit of an alarm.",
         ]
     )
+
+
+def _steps(finding: str, values: Sequence[float]) -> str:
+    """Draw values as bars, of which the fullest stands for the limit of an alarm."""
+    settings = Settings()
+    limit = settings.error_fail if finding == PROBLEM.error_label else settings.drift_fail
+    shares = [min(max(value / limit if limit else 1, 0), 1) for value in values[-MOST:]]
+    return "".join(BARS[round(share * (len(BARS) - 1))] for share in shares)
 
 
 def _label(metric: str) -> str:

@@ -111,13 +111,24 @@ def log_values(
     )
 
 
-def log_findings(run_id: str, seen: Inspection) -> None:
-    """Log what was found in a month to an MLflow run: metrics with the period as their step."""
-    values = {name: finding.value for name, finding in seen.findings.items()}
-    values["verdict"] = JUDGEMENTS.index(seen.verdict)
+def log_findings(run_id: str, seen: Inspection) -> dict[str, list[float]]:
+    """Log what was found in a month to an MLflow run: metrics with the period as their step.
+
+    Returns the values of each finding in all months so far, in the order of the periods.
+    """
+    client = connect()
     # MLflow takes few signs in the name of a metric.
-    metrics = {FOUND + re.sub(r"[^\w. -]", "_", name): value for name, value in values.items()}
-    log_values(connect(), run_id, {}, metrics, step_of(seen.period))
+    names = {name: FOUND + re.sub(r"[^\w. -]", "_", name) for name in seen.findings}
+    values = {names[name]: finding.value for name, finding in seen.findings.items()}
+    values[f"{FOUND}verdict"] = JUDGEMENTS.index(seen.verdict)
+    log_values(client, run_id, {}, values, step_of(seen.period))
+    return {name: _series(client, run_id, metric) for name, metric in names.items()}
+
+
+def _series(client: "MlflowClient", run_id: str, metric: str) -> list[float]:
+    history = sorted(client.get_metric_history(run_id, metric), key=lambda found: found.timestamp)
+    by_step = {found.step: float(found.value) for found in history}
+    return [by_step[step] for step in sorted(by_step)]
 
 
 def step_of(period: str) -> int:
