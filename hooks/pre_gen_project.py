@@ -55,8 +55,8 @@ CRON_FIELDS = ((0, 59, ""), (0, 23, ""), (1, 31, ""), (1, 12, MONTHS), (0, 7, DA
 TAKEN = """
 aux checkpoints con dist docs mlartifacts nul predictions prn src test tests
 adbc-driver-postgresql aiohttp cookiecutter cyclopts dask detect-secrets distributed dotenv fastapi
-filelock fsspec graphviz honcho httpx matplotlib mlflow mypy numpy optuna pandas pandas-stubs
-pip-audit poethepoet pre-commit prefect prefect-docker psycopg2-binary pyarrow pydantic
+fastapi-offline filelock fsspec graphviz honcho httpx matplotlib mlflow mypy numpy optuna pandas
+pandas-stubs pip-audit poethepoet pre-commit prefect prefect-docker psycopg2-binary pyarrow pydantic
 pydantic-settings pytest pyyaml rich ruff scikit-learn scipy sklearn skops sqlalchemy threadpoolctl
 tqdm types-pyyaml types-tqdm uv uvicorn xgboost xgboost-cpu yaml
 attr boolean dateutil docket git google graphql opentelemetry pil psycopg2 py pylab slugify

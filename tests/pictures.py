@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from PIL import Image
 from playwright.sync_api import FloatRect, Locator, Page, sync_playwright
 
 from .conftest import TEMPLATE, BakedProject
-from .lab import PrefectServer, free_port, server_process
+from .lab import PrefectServer, answers, free_port, process, server_process, wait_until
 
 AD_HOC, MONTHLY = (f"taxi-duration-train/{name}" for name in ("ad-hoc", "monthly"))
 
@@ -32,6 +33,19 @@ PREFECT_MENU, MLFLOW_MENU = 256, 198
 ABOVE, EDGE = 300, 12
 # Milliseconds that a page may take to draw what it has.
 SETTLES = 2_000
+# A second project on the same servers: it says which trips take long.
+SECOND = "long-trips"
+EDITS = {
+    "data.py": [
+        ('TARGET = "duration"', 'TARGET = "is_long"'),
+        ("assign(duration=minutes)", "assign(is_long=minutes > 15)"),
+    ],
+    "model.py": [
+        ("problems import Regression", "classification import Classification"),
+        ('Regression(unit="minutes")', "Classification(classes=(False, True))"),
+        ("XGBRegressor", "XGBClassifier"),
+    ],
+}
 # What the pages remember of a user: light colours, and no assistant.
 QUIET = {
     "color-scheme": '"light"',
@@ -60,6 +74,35 @@ class Stage:
     @property
     def report(self) -> str:
         return f"{self.pages}/artifacts/artifact/{self.artifact('taxi-duration-training')['id']}"
+
+    @cached_property
+    def second(self) -> tuple[BakedProject, dict[str, str]]:
+        """The second project, deployed, and the environment of its commands."""
+        made = cookiecutter(
+            str(TEMPLATE),
+            no_input=True,
+            accept_hooks=False,
+            output_dir=str(self.project.home.parent),
+            extra_context={"project_name": SECOND},
+        )
+        project = BakedProject(Path(made), self.project.home)
+        for name, edits in EDITS.items():
+            path = project.path / "src" / project.package / name
+            for old, new in edits:
+                assert old in path.read_text()
+                path.write_text(path.read_text().replace(old, new))
+        env = self.env | {"UV_PROJECT_ENVIRONMENT": str(project.path / ".venv")}
+        for command in (("sync", "--quiet", "--python", sys.executable), ("run", "poe", "deploy")):
+            subprocess.run(("uv", *command), cwd=project.path, env=env, check=True)
+        return project, env
+
+    @contextmanager
+    def both_at_work(self) -> Iterator[None]:
+        """Run the worker of the second project too."""
+        project, env = self.second
+        command = ("uv", "run", "poe", "worker")
+        with process(*command, cwd=project.path, env=env, log=project.path / "worker.log"):
+            yield
 
     @property
     def form(self) -> str:
@@ -116,9 +159,26 @@ def report(page: Page, stage: Stage) -> Locator:
     return page.locator(".artifact-data-markdown")
 
 
+def report_of_classes(page: Page, stage: Stage) -> Locator:
+    with stage.both_at_work():
+        training = stage.prefect.start(f"{SECOND}-train/ad-hoc")
+        stage.prefect.wait_for(training)
+    found = stage.prefect.artifact(training, f"{SECOND}-training")["id"]
+    page.goto(f"{stage.pages}/artifacts/artifact/{found}")
+    page.locator("table").last.wait_for()
+    return page.locator(".artifact-data-markdown")
+
+
 def deployments(page: Page, stage: Stage) -> Locator:
-    page.goto(f"{stage.pages}/deployments")
-    page.get_by_text("on-drift").wait_for()
+    """Show those of two projects, whose workers are both at work."""
+
+    def all_ready() -> bool:
+        page.goto(f"{stage.pages}/deployments")
+        page.get_by_text(f"{SECOND}-score").wait_for()
+        return not page.get_by_text("Not Ready").count()
+
+    with stage.both_at_work():
+        wait_until(all_ready, "two workers")
     return page.locator(PREFECT)
 
 
@@ -159,6 +219,22 @@ def drift(page: Page, stage: Stage) -> Locator:
     return page.locator("main")
 
 
+def docs(page: Page, stage: Stage) -> Locator:
+    """Show the endpoint's own page, and try the row that it proposes."""
+    url, log = f"http://127.0.0.1:{free_port()}", stage.project.home / "serve.log"
+    command = ("uv", "run", "poe", "serve", "--port", url.rpartition(":")[2])
+    healthy = partial(answers, f"{url}/health")
+    with server_process(*command, is_ready=healthy, cwd=stage.project.path, env=stage.env, log=log):
+        page.goto(f"{url}/docs")
+        page.get_by_role("button", name="POST /predict").first.click()
+        page.get_by_role("button", name="Try it out").click()
+        page.get_by_role("button", name="Execute").click()
+        page.get_by_text("x-model-version").first.wait_for()
+    answer = page.locator(".responses-wrapper")
+    answer.evaluate("element => element.scrollIntoView()")
+    return answer
+
+
 def status(page: Page, stage: Stage) -> Locator:
     """Show what the command prints, as a terminal does."""
     told = subprocess.run(
@@ -179,16 +255,18 @@ PREFECT = ".app-router-view__view"
 PICTURES: dict[str, tuple[Callable[[Page, Stage], Locator], int]] = {
     "flow-run": (flow_run, 500),
     "report": (report, 644),
-    "deployments": (deployments, 640),
+    "report-of-classes": (report_of_classes, 644),
+    "deployments": (deployments, 760),
     "form": (form, 760),
     "mlflow-run": (mlflow_run, 775),
     "model": (model, 470),
     "drift": (drift, 600),
+    "docs": (docs, 640),
     "status": (status, 380),
 }
 # What stands left of the page's own part.
 MENUS = dict.fromkeys(("mlflow-run", "model", "drift"), MLFLOW_MENU)
-MENUS["status"] = 0
+MENUS |= {"docs": 0, "status": 0}
 
 
 def take(page: Page, stage: Stage, name: str, folder: Path) -> Path:

@@ -149,7 +149,7 @@ def test_a_local_run_completes_also_after_a_move(local: Deployed) -> None:
     assert "version 1 promoted to champion" in report["data"]
     assert local.store() == {"champion": "1", "flow_runs": {"1": first}}
 
-    before = ":".join((platform.node(), *local.project.path.parts[1:]))
+    before = ".".join((platform.node(), *local.project.path.parts[1:]))
     elsewhere = local.project.path.with_name("elsewhere")
     local.project.path.rename(elsewhere)
     local.project = BakedProject(elsewhere, local.project.home, local.project.venv)

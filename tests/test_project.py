@@ -36,6 +36,14 @@ PROMOTED = (
     r"\(95% CI \d\d\.\d to \d\d\.\d%\), beyond noise\n"
 )
 
+TEAMS = """
+PREFECT_API_URL=http://127.0.0.1:1/api
+MLFLOW_TRACKING_URI=http://127.0.0.1:1
+TAXI_DURATION_PREDICTION_LOCATION=s3://nowhere/predictions
+TAXI_DURATION_DATA_LOCATION=data
+TAXI_DURATION_MIN_GAIN=0.99
+"""
+
 
 def git_status(project: BakedProject) -> str:
     return project.run("git", "status", "--porcelain").stdout.strip()
@@ -54,6 +62,8 @@ def test_its_own_checks_pass_and_leave_nothing(fresh: BakedProject) -> None:
     # A month that is added, as teams do, turns nothing red.
     add = ("uv", "run", "python", "-c", MAKE, str(fresh.path / "data"), str(WORLD), "2024-04")
     fresh.run(*add)
+    # Nor does a team's .env, and nothing reaches the team: these are not there, and not asked.
+    (fresh.path / ".env").write_text(TEAMS)
     done = fresh.run("uv", "run", "poe", "check")
     assert "Success: no issues found" in done.stdout
     assert re.search(r"\d+ passed", done.stdout)

@@ -151,7 +151,7 @@ def test_pictures_are_shown_and_small(houses: dict[str, Path]) -> None:
         if link.endswith(".png")
     }
     assert shown == pictures
-    assert len(pictures) == 8
+    assert len(pictures) == 10
     assert all((root / name).stat().st_size < 200_000 for name in pictures)
 
 

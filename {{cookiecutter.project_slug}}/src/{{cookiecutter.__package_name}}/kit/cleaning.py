@@ -38,8 +38,9 @@ def clean(
     """
     with _nothing_at_work():
         kept, old = _versions(keep)
+        numbers = f" ({', '.join(str(version.version) for version in old)})" if old else ""
         heaps = {
-            "versions of the model": [_version(version) for version in old],
+            f"versions of the model{numbers}": [_version(version) for version in old],
             "MLflow runs of trainings that were cut off": [*_lost_runs(kept + old)],
             "checkpoints": [*_checkpoints(kept)],
             "leftovers of flow runs that were killed": [*_leftovers()],

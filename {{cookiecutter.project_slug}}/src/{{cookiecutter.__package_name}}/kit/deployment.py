@@ -84,7 +84,7 @@ def worker(*options: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> No
     Args:
         options: Options of `prefect worker start`, such as --limit 2.
     """
-    pool, name = make_work_pool(), ":".join((platform.node(), *ROOT.parts[1:]))
+    pool, name = make_work_pool(), ".".join((platform.node(), *ROOT.parts[1:]))
     _say_who_else_works(pool, name)
     # A flow run of a clone starts with uv: on a bare PATH it would run this folder's code.
     if uv := os.environ.get("UV"):

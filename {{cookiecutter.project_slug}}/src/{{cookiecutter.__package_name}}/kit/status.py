@@ -10,7 +10,7 @@ from prefect.client.schemas.filters import DeploymentFilter, FlowFilter, FlowRun
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from ..settings import Settings
 from . import prediction, promotions, registry, runs, sources
@@ -139,7 +139,8 @@ def _time(moment: datetime) -> str:
 
 
 def _table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> Table:
-    table = Table(*header, box=None, pad_edge=False)
+    # An address that is cut could not be copied.
+    table = Table(*(Column(n, overflow="fold") for n in header), box=None, pad_edge=False)
     for row in rows:
         table.add_row(*map(str, row))
     return table

@@ -10,6 +10,7 @@ import pandas as pd
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
+from fastapi_offline import FastAPIOffline
 
 from .. import registry
 from ..modelling.contract import PROBLEM
@@ -70,7 +71,8 @@ class Served:
 
 def make_app() -> FastAPI:
     """Make the application; its champion is loaded when it starts."""
-    app = FastAPI(title=PROJECT, summary="The champion's predictions", lifespan=_lifespan)
+    about = "The champion's predictions"
+    app = FastAPIOffline(title=PROJECT, summary=about, redoc_url=None, lifespan=_lifespan)
     app.add_middleware(WholeBodies)
     body = {"requestBody": {"content": {"application/json": {"schema": _schema()}}}}
     app.post("/predict", openapi_extra=body)(predict)
