@@ -70,17 +70,21 @@ def scores_table(months: Sequence[Scores]) -> list[dict[str, Any]]:
     ]
 
 
-def drift_report(inspection: Inspection, series: Mapping[str, Sequence[float]]) -> str:
+def drift_report(
+    inspection: Inspection, series: Mapping[str, Sequence[float]] | None = None
+) -> str:
     """Write the markdown report of a month compared with what the champion learnt from.
 
     Args:
         inspection: What was found in the month.
-        series: Each finding's values in all months that were looked at, in their order.
+        series: Each finding's values in all months that were looked at, in their order; flows
+            that are older than this argument give none.
     """
     error, learnt = f"the {PERIOD} has no labels yet", f"version {inspection.model_version} learnt"
     if inspection.error is not None:
         before = f"it was {inspection.test_error:.3f} on its test {PERIOD}"
         error = f"{inspection.error:.3f} {PROBLEM.unit}".rstrip() + f"; {before}"
+    known = series or {}
     worst_first = sorted(inspection.findings.items(), key=lambda item: -item[1].value)
     return "\n\n".join(
         [
@@ -91,7 +95,7 @@ def drift_report(inspection: Inspection, series: Mapping[str, Sequence[float]]) 
             _table(
                 ["Feature", f"PSI, or rise of the {PROBLEM.error_label}", "Verdict", "So far"],
                 [
-                    [f"`{name}`", f"{f.value:.3f}", f.judgement, _steps(name, series[name])]
+                    [f"`{name}`", f"{f.value:.3f}", f.judgement, _steps(name, known.get(name, []))]
                     for name, f in worst_first
                 ],
             ),
