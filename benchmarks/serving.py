@@ -10,6 +10,7 @@ All three run at once, each with one process that answers, and are asked in turn
 by one client and by eight, for one row and for a hundred. The load comes from its own process.
 """
 
+import shutil
 import statistics
 import tempfile
 from contextlib import ExitStack
@@ -37,10 +38,12 @@ HEADER = ["Rows", "Clients", "Server", "Requests a second", "p50 (ms)", "p99 (ms
 
 def commands(project: Path) -> dict[str, list[str | Path]]:
     """Return how each server is started, by its name in the table."""
+    # What pyproject.toml gives to `serve` alone.
+    threads = [shutil.which("env") or "env", "OMP_NUM_THREADS=1"]
     models = [project / ".venv" / "bin" / "mlflow", "models", "serve", "--model-uri", MODEL]
     uvicorn = [python(project), "-m", "uvicorn", "--log-level", "warning"]
     return {
-        "`poe serve`": [python(project), "-m", PACKAGE, "serve"],
+        "`poe serve`": [*threads, python(project), "-m", PACKAGE, "serve"],
         "`mlflow models serve`": [*models, "--env-manager", "local", "--workers", "1"],
         "bare FastAPI": [*uvicorn, "--app-dir", PROCESSES, "bare_app:app"],
     }
