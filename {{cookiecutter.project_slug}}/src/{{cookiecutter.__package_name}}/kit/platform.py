@@ -17,7 +17,6 @@ from honcho.manager import Manager
 from honcho.printer import Message, Printer
 
 from ..settings import Settings
-from .deployment import api_url, deploy_changes, worker
 from .project import PACKAGE, ROOT
 
 # honcho gives a command to the shell, as one line.
@@ -26,10 +25,8 @@ PYTHON = [sys.executable, "-m"]
 MLFLOW_SETTING = "MLFLOW_TRACKING_URI"
 MLFLOW_URL = "http://127.0.0.1:5000"
 LOOPBACK = {"127.0.0.1", "localhost"}
-# The variable with the server's address if neither .env nor a profile names one.
-DEFAULT = "DEFAULT_PREFECT_API_URL"
-# Seconds that the servers may take to start.
-PATIENCE = 180
+DEFAULT = "DEFAULT_PREFECT_API_URL"  # what counts if neither .env nor a profile names a server
+PATIENCE = 180  # seconds that the servers may take to start
 
 
 @dataclass(frozen=True)
@@ -87,30 +84,30 @@ class Server:
 class Announcer(Printer):
     """Prints each part's lines after its name, and the addresses once the worker works."""
 
-    def __init__(self, announcement: str) -> None:
+    def __init__(self, addresses: str) -> None:
         super().__init__(sys.stdout, colour="NO_COLOR" not in os.environ)
-        self.announcement = announcement
+        self.addresses = addresses
 
     def write(self, message: Message) -> None:
         """Print the lines of a message."""
         super().write(message)
         if message.name == "worker" and b"started!" in message.data:
-            super().write(message._replace(name="up", data=self.announcement))
+            told = f"Everything is healthy: {self.addresses}"
+            super().write(message._replace(name="up", data=told))
 
 
 def up() -> None:
     """Run servers, deployments and a worker in this terminal, until Ctrl-C."""
-    servers = _servers(api_url() or os.environ[DEFAULT])
-    addresses = ", ".join(f"{server.name} {server.url.removesuffix('/api')}" for server in servers)
-    pages = f"deployments: {servers[0].url.removesuffix('/api')}/deployments"
-    pages += f", models: {servers[1].url}/#/models"
-    manager = Manager(Announcer(f"Everything is healthy: {addresses} ({pages})"))
+    prefect, mlflow = servers = _servers()
+    ui = prefect.url.removesuffix("/api")
+    pages = f"deployments: {ui}/deployments, models: {mlflow.url}/#/models"
+    manager = Manager(Announcer(f"prefect {ui}, mlflow {mlflow.url} ({pages})"))
     env = os.environ | {server.setting: server.url for server in servers}
     # Without its job runners MLflow takes 0.4 GB instead of 2.
     env |= {"PYTHONUNBUFFERED": "1", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     # Pages of other origins may not call Prefect's API; MLflow refuses them by itself. Without the
     # second they could not read an answer, but start a flow run.
-    env["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] = servers[0].url.removesuffix("/api")
+    env["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] = ui
     env["PREFECT_SERVER_CSRF_PROTECTION_ENABLED"] = "true"
     for server in servers:
         if server.runs():
@@ -127,22 +124,27 @@ def up() -> None:
 
 def work() -> None:
     """Wait for the servers, deploy, and be the worker: the last part of `up`."""
-    prefect, mlflow = _servers(api_url() or "")
+    from .deployment import deploy_changes, worker
+
+    prefect, mlflow = _servers()
     prefect.wait()
     deploy_changes()
     mlflow.wait()
     worker()
 
 
-def _servers(prefect_url: str) -> list[Server]:
-    settings = Settings()
+def _servers() -> list[Server]:
+    settings, prefect_url = Settings(), os.environ.get("PREFECT_API_URL")
+    if not prefect_url:  # a profile may name one; to import Prefect takes 2 s
+        from .deployment import api_url
+
+        prefect_url = api_url() or os.environ[DEFAULT]
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     store = ["--backend-store-uri", f"sqlite:///{settings.state_dir / 'mlflow.db'}"]
     store += ["--artifacts-destination", str(settings.state_dir / "mlartifacts")]
     prefect = [*PYTHON, "prefect", "server", "start"]
     mlflow = [*PYTHON, "mlflow", "server", "--workers", "1", *store]
-    mlflow_url = settings.mlflow_tracking_uri or MLFLOW_URL
     return [
         Server("prefect", "PREFECT_API_URL", prefect_url, b"true", prefect),
-        Server("mlflow", MLFLOW_SETTING, mlflow_url, b"OK", mlflow),
+        Server("mlflow", MLFLOW_SETTING, settings.mlflow_tracking_uri or MLFLOW_URL, b"OK", mlflow),
     ]
