@@ -1,6 +1,8 @@
 """Requests that are predicted together: each gets its own answer, or its own error."""
 
 import asyncio
+import socket
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,8 @@ import pytest
 from .. import module
 
 batches = module("kit.serving.batches")
+registry = module("kit.registry")
+serving = module("kit.serving.command")
 
 
 async def ask(found: Any, *requests: list[int], gone: int | None = None) -> list[Any]:
@@ -71,3 +75,15 @@ def test_what_comes_later_is_answered_later(model: Model) -> None:
 
     asyncio.run(one_after_the_other())
     assert model.asked == [[1], [2]]
+
+
+def test_a_port_in_use_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(registry, "the_champion", lambda: SimpleNamespace(version=1))
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(ValueError, match=r"^port \d+ of 127.0.0.1: .* another one with --port$"),
+    ):
+        serving.serve(port=taken.getsockname()[1])
+    assert not capsys.readouterr().out

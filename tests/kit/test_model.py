@@ -63,6 +63,22 @@ def test_unknown_zones_and_missing_values_are_predicted(months: list[str], tmp_p
     assert np.isfinite(pipeline.predict(rows)).all()
 
 
+def test_what_cannot_be_saved_or_used_is_refused_before_the_fit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from xgboost import XGBClassifier, XGBRegressor
+
+    nowhere, params = [Path("/nowhere")], contract.TrainParams()
+    monkeypatch.setattr(fitting, "make_estimator", lambda _: XGBClassifier())
+    with pytest.raises(ValueError, match="makes a XGBClassifier, which is not for a Regression;"):
+        fitting.fit(nowhere, params)
+    monkeypatch.setattr(fitting, "make_estimator", lambda _: XGBRegressor())
+    trusted = [name for name in pipelines.TRUSTED if "xgboost" not in name]
+    monkeypatch.setattr(pipelines, "TRUSTED", trusted)
+    with pytest.raises(ValueError, match=r'lacks types .*; add "xgboost\.sklearn\.XGBRegressor"'):
+        fitting.fit(nowhere, params)
+
+
 def test_any_estimator_of_scikit_learns_kind_is_fitted(
     months: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,11 @@ def drawn(classes: int, rows: int = 500) -> tuple[Any, Any]:
     return y.astype(float), odds / odds.sum(axis=1, keepdims=True)
 
 
+def test_texts_are_no_numbers() -> None:
+    with pytest.raises(ValueError, match=r"PROBLEM is a Regression, and 'returned' is no number"):
+        problems.Regression().encode(pd.Series(["no", "yes"], name="returned"))
+
+
 def test_a_regressions_metrics_are_scikit_learns() -> None:
     rng = np.random.default_rng(0)
     y, noise = rng.normal(5, 2, (2, 300))

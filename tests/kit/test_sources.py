@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from .. import module
 
 contract = module("kit.modelling.contract")
+csv_files = module("kit.csv_files")
 locations = module("kit.locations")
 periods = module("kit.modelling.periods")
 settings = module("settings")
@@ -89,7 +92,7 @@ def test_a_newest_month_in_several_files_is_refused(tmp_path: Path) -> None:
     names = ["taxis_2024-02.parquet", "trips_2024-02.parquet"]
     for name in ("trips_2024-01.parquet", *names):
         (tmp_path / name).touch()
-    message = rf"2 files are of 2024-02, the newest month \({', '.join(names)}\); put them into one"
+    message = rf"2 files are of 2024-02, the newest month \({', '.join(names)}\); keep one of them"
     with pytest.raises(locations.DataError, match=message):
         sources.newest_month(str(tmp_path), tmp_path)
     with pytest.raises(locations.DataError, match=message):
@@ -242,6 +245,19 @@ def test_csv_gives_the_same_rows_as_parquet(months: list[str], tmp_path: Path) -
         same = cleaning.clean_month(Path(path), path, folder)
         assert cleaning.read([month.path])[0].equals(cleaning.read([same.path])[0])
         assert month.dropped == same.dropped
+
+
+def test_csv_is_read_again_for_another_schema(
+    months: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, source = tmp_path / "trips_2024-01.csv", "trips_2024-01.csv"
+    pd.read_parquet(months[0]).assign(fare_amount=1.5).to_csv(table, index=False)
+    first = csv_files.as_parquet(table, source, tmp_path)
+    assert csv_files.as_parquet(table, source, tmp_path) == first
+    wider = contract.SCHEMA.append(pa.field("fare_amount", pa.float64()))
+    monkeypatch.setattr(csv_files, "SCHEMA", wider)
+    second = pq.read_table(csv_files.as_parquet(table, source, tmp_path))
+    assert second["fare_amount"].to_pylist() == [1.5] * second.num_rows
 
 
 @pytest.mark.parametrize(

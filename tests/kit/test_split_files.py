@@ -72,6 +72,15 @@ def test_daily_files_become_months(tmp_path: Path) -> None:
     assert len(read(made)) == ROWS
 
 
+def test_a_file_that_was_cut_is_not_to_count_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sales().to_csv(tmp_path / "sales.csv", index=False)
+    command.split(tmp_path / "sales.csv", time="sold_at", period="month", to=tmp_path)
+    told = f"Now move sales.csv out of {tmp_path}: its rows are there twice"
+    assert capsys.readouterr().out.splitlines()[-1] == told
+
+
 def test_more_periods_than_files_may_be_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

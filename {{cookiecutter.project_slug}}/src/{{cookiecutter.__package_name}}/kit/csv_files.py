@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import csv
 
-from .files import file_digest, replacing
+from .files import file_digest, replacing, text_digest
 from .locations import DataError, file_name
 from .modelling.contract import INPUTS, SCHEMA
 from .modelling.parquet import check_names
@@ -23,12 +23,13 @@ def is_csv(location: str) -> bool:
 
 
 def as_parquet(path: Path, source: str, folder: Path) -> Path:
-    """Return a parquet file of a CSV file's rows, in `folder`; made once for the same content.
+    """Return a parquet file of a CSV file's rows, in `folder`; made once for the same SCHEMA.
 
     Raises DataError, with the line where there is one, if a value does not fit SCHEMA.
     """
     try:
-        made = folder / f"{file_digest(path)}-{file_name(source)}.parquet"
+        digest = text_digest(f"{file_digest(path)} {SCHEMA}")
+        made = folder / f"{digest}-{file_name(source)}.parquet"
         if not made.exists():
             with (
                 csv.open_csv(path, **_options(path, source)) as batches,

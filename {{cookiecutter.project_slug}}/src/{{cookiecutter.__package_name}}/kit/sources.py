@@ -50,8 +50,8 @@ def newest_month(location: str, folder: Path) -> str:
     if len(newest) > 1:
         raise DataError(
             f"{location}: {len(newest)} files are of {period}, the newest {PERIOD} "
-            f"({', '.join(newest[:3])}{', ...' if newest[3:] else ''}); put them into one file, "
-            "such as with `uv run poe split`"
+            f"({', '.join(newest[:3])}{', ...' if newest[3:] else ''}); keep one "
+            "of them there, or put them into one file, such as with `uv run poe split`"
         )
     return found[-1]
 
@@ -119,6 +119,6 @@ def _nothing(location: str, found: list[str]) -> str:
         table = example.replace("-", "_")
         return f"{location}: no table with a {PERIOD} in its name, such as {table}; or add ?table="
     kinds = Counter(Path(name_in(path)).suffix or "folders and others" for path in found)
-    there = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(3)) or "nothing"
+    there = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(3)) or "no others"
     advice = f"add {PERIOD}s like {example}.parquet, or set the data location"
     return f"{location}: no parquet or CSV files, but {there}; {advice}"

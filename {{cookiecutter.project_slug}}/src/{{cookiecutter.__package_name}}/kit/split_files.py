@@ -56,6 +56,8 @@ def split(*files: Path, time: str = TIME, period: Kind = PERIOD, to: Path = ROOT
             raise DataError(f"{to}: {', '.join(there[:3])} are there already; delete them first")
         for path in made.values():
             print(path.rename(to / path.name))
+    if inside := [path.name for path in files if path.resolve().parent == to.resolve()]:
+        print(f"Now move {', '.join(inside)} out of {to}: its rows are there twice")
 
 
 def _read(files: Sequence[Path], time: str, period: Kind) -> Iterator[Dated]:

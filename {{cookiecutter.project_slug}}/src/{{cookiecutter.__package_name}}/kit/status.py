@@ -69,7 +69,8 @@ def _champion() -> str:
         for name, label in PROBLEM.labels.items()
         if f"test_{name}" in found.metrics
     ]
-    return f"{told}\n{', '.join(measured) or 'its MLflow run is gone'}"
+    why_not = "measured for another PROBLEM" if found.metrics else "its MLflow run is gone"
+    return f"{told}\n{', '.join(measured) or why_not}"
 
 
 def _challengers() -> Table | str:
@@ -139,7 +140,6 @@ def _time(moment: datetime) -> str:
 
 
 def _table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> Table:
-    # An address that is cut could not be copied.
     table = Table(*(Column(n, overflow="fold") for n in header), box=None, pad_edge=False)
     for row in rows:
         table.add_row(*map(str, row))

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..files import CODE, refuse_edited_code, replacing, text_digest
 from ..records import Month
-from .contract import TIME, TrainParams, make_estimator
+from .contract import PROBLEM, TIME, TrainParams, make_estimator
 from .devices import is_xgboost
 
 if TYPE_CHECKING:
@@ -78,7 +78,9 @@ def fit(
     """Fit to all rows of the months; every engine gives the same kind of pipeline.
 
     The engine "external" needs a folder for its pages; "dask" takes a scheduler's address.
+    Raises ValueError, before the fit, if what model.py makes cannot be used or saved.
     """
+    _check(make_estimator(params))
     if engine != "memory":
         module = import_module(f".engines.{MODULES[engine]}", __package__)
         return module.fit(paths, params, folder or Path(), scheduler, device)
@@ -101,6 +103,20 @@ def fit_rows(
     step = max(1, len(y) // TRIAL_ROWS)
     refuse_untrusted(make_pipeline(make_estimator(params)).fit(X[::step], y[::step]))
     return make_pipeline(make_estimator(params)).fit(X, y)
+
+
+def _check(estimator: Any) -> None:
+    """Raise ValueError if an estimator is not of the problem's kind, or of types not trusted."""
+    from .pipeline import make_pipeline, refuse_untrusted
+
+    if hasattr(estimator, "predict_proba") != bool(PROBLEM.classes):
+        made, problem = type(estimator).__name__, type(PROBLEM).__name__
+        raise ValueError(
+            f"model.py: make_estimator makes a {made}, which is not for a {problem}; "
+            "change it, or PROBLEM"
+        )
+    if is_xgboost(estimator):  # others are tried on a few rows: not fitted, they hold less
+        refuse_untrusted(make_pipeline(estimator))
 
 
 def _is_there(engine: str) -> bool:

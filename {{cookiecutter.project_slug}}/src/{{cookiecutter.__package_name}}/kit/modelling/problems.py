@@ -91,7 +91,13 @@ class Regression(Problem, frozen=True):
 
     def encode(self, target: "pd.Series") -> "tuple[pd.Series, pd.Series]":
         """Return the target as floats, and where it is missing or infinite."""
-        numbers = target.astype(float)
+        try:
+            numbers = target.astype(float)
+        except ValueError as error:
+            raise ValueError(
+                f"model.py: PROBLEM is a Regression, and '{target.name}' is no number ({error}); "
+                "for classes, make it a Classification"
+            ) from error
         return numbers, numbers.isna() | numbers.abs().eq(np.inf)
 
     def losses(self, y: Floats, predicted: Floats) -> Floats:
