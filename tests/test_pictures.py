@@ -46,7 +46,10 @@ def page(platform: Stage) -> Iterator[Page]:
 def start_by_clicking(page: Page, platform: Stage, deployment: str, run: str, **fields: str) -> str:
     """Fill in the form, submit it, and return the id of the flow run of this name."""
     page.goto(f"{platform.pages}/deployments")
-    page.get_by_role("link", name=deployment).click()
+    # Another project may have a deployment of this name.
+    flow = {"by-hand": "promote", "ad-hoc": "train"}[deployment]
+    found = platform.prefect.get(f"deployments/name/taxi-duration-{flow}/{deployment}")["id"]
+    page.locator(f"a[href$='{found}']").first.click()
     page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_text("Custom run").click()
     page.locator(".p-label", has_text="Run Name").locator("input").fill(run)

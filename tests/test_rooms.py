@@ -34,7 +34,10 @@ LINES = {
     "dask": {"pyproject.toml": ("dask",)},
     "training from the disk": {"pyproject.toml": ("dask",)},
     "PostgreSQL": {"pyproject.toml": ("postgres",)},
-    "predictions over HTTP": {"__main__.py": ("serve",), "pyproject.toml": ("serve",)},
+    "predictions over HTTP": {
+        "__main__.py": ("serve",),
+        "pyproject.toml": ("serve", "fastapi-offline"),
+    },
     "the search for params": {
         "flows/__init__.py": ("tune",),
         "__main__.py": ("tune",),

@@ -14,6 +14,7 @@ fitting = module("kit.modelling.fitting")
 kit_months = module("kit.modelling.months")
 parts = module("kit.modelling.parts")
 pipelines = module("kit.modelling.pipeline")
+plots = module("kit.plots")
 rounds = module("kit.modelling.rounds")
 
 PROBLEM = contract.PROBLEM
@@ -61,6 +62,13 @@ def test_unknown_zones_and_missing_values_are_predicted(months: list[str], tmp_p
     rows = kit_months.read(paths)[0][:3]
     rows = rows.assign(PULocationID=[9999, -1, 1], trip_distance=np.nan, trip_type=np.nan)
     assert np.isfinite(pipeline.predict(rows)).all()
+
+
+def test_features_whose_names_are_long_have_a_bar_each() -> None:
+    y, importance = np.arange(10.0), {f"{'long_' * 20}{i}": 0.5 for i in range(2)}
+    [axes] = plots.training_plots(None, y, y, importance)["importance"].axes
+    assert sorted(bar.get_width() for bar in axes.patches) == [50, 50]
+    assert len({label.get_text() for label in axes.get_yticklabels()}) == len(importance)
 
 
 def test_what_cannot_be_saved_or_used_is_refused_before_the_fit(

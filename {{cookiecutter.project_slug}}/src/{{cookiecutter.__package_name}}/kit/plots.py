@@ -80,7 +80,15 @@ def _importance(importance: Mapping[str, float]) -> Figure:
     ordered = sorted(importance.items(), key=lambda item: item[1])[-TOP_FEATURES:]
     figure = Figure(figsize=(6.4, 1 + 0.25 * max(4, len(ordered))), layout="constrained")
     axes = figure.add_subplot()
-    names = [name[:LONGEST_NAME] for name, _ in ordered]
-    axes.barh(names, [100 * share for _, share in ordered], color=BLUE)
+    # By number: bars of one name, such as two that are cut alike, would be one bar.
+    places = range(len(ordered))
+    axes.barh(places, [100 * share for _, share in ordered], color=BLUE)
+    axes.set_yticks(places, [_short(name) for name, _ in ordered])
     axes.set(title="Feature importance", xlabel="Share (%)")
     return figure
+
+
+def _short(name: str) -> str:
+    """Return a name with its middle left out if it is long: names often differ at their ends."""
+    half = LONGEST_NAME // 2
+    return name if len(name) <= LONGEST_NAME else f"{name[:half]}…{name[-half:]}"
