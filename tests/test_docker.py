@@ -14,11 +14,12 @@ import pytest
 from .conftest import BakedProject
 from .containers import Engine, engine
 from .lab import Lab, PrefectServer, free_port, mlflow_server, prefect_server, process
-from .test_deployments import AD_HOC, SMALL, commit
+from .test_deployments import AD_HOC, SMALL, STORE, commit
 
 pytestmark = pytest.mark.slow
 
 IMAGE = "taxi-duration:latest"
+VOLUME = "taxi-duration-state"
 REMOTE = "https://git.example/taxi.git"
 MODEL = """
 import json, sys
@@ -103,6 +104,7 @@ class Working:
         env = self.project.environment(**self.env)
         with process(*command, cwd=self.project.path, env=env, log=self.log):
             self.server.wait_for(flow_run)
+        assert self.server.get(f"flow_runs/{flow_run}")["infrastructure_pid"]
         return flow_run
 
     def model(self) -> Any:
@@ -132,15 +134,26 @@ def working(
 
 
 def test_a_run_completes_in_a_container(
-    bake: Callable[..., BakedProject], working: Working, tmp_path: Path
+    bake: Callable[..., BakedProject], docker: Engine, working: Working, tmp_path: Path
 ) -> None:
-    """What .env says at the deploy counts in it: the MLflow server, and what a gain is."""
+    """What .env says at the deploy counts in it: the MLflow server, and what a gain is.
+
+    Without it the model is in the volume.
+    """
     own, path = tmp_path / "prefect.yaml", working.project.path / "prefect.yaml"
     shutil.copy(path, own)
     shutil.copy(bake(work_pool_type="docker", init_git=False).path / "prefect.yaml", path)
     flow_run = working.complete()
     assert working.model() == [{"challenger": "1"}, {"1": flow_run}]
+    dotenv = working.project.path / ".env"
+    said = dotenv.read_text()
+    dotenv.write_text("")
+    alone = working.complete()
+    volume = ["run", "--rm", "--volume", f"{VOLUME}:/state", IMAGE]
+    found = json.loads(docker.run(*volume, "python", "-c", STORE, "/state").splitlines()[-1])
+    assert found == {"champion": "1", "flow_runs": {"1": alone}}
     assert not (working.project.path / "mlflow.db").exists()
+    dotenv.write_text(said)
     shutil.copy(own, path)
 
 

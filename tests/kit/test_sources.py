@@ -93,6 +93,7 @@ def test_a_newest_month_in_several_files_is_refused(tmp_path: Path) -> None:
     for name in ("trips_2024-01.parquet", *names):
         (tmp_path / name).touch()
     message = rf"2 files are of 2024-02, the newest month \({', '.join(names)}\); keep one of them"
+    message += " there, or put them into one"
     with pytest.raises(locations.DataError, match=message):
         sources.newest_month(str(tmp_path), tmp_path)
     with pytest.raises(locations.DataError, match=message):
