@@ -81,9 +81,10 @@ def test_a_port_in_use_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(registry, "the_champion", lambda: SimpleNamespace(version=1))
+    message = r"^serve: port \d+ of 127.0.0.1: .*; choose another one with --port$"
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
-        pytest.raises(ValueError, match=r"^port \d+ of 127.0.0.1: .* another one with --port$"),
+        pytest.raises(ValueError, match=message),
     ):
         serving.serve(port=taken.getsockname()[1])
     assert not capsys.readouterr().out

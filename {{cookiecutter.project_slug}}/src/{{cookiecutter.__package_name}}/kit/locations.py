@@ -1,6 +1,7 @@
 """Locations of months and servers: no password in them, and none kept; names for their files."""
 
 import re
+import socket
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import parse_qs, urlsplit
@@ -64,3 +65,11 @@ def file_name(location: str) -> str:
     plain = re.sub(r"[^\w.+=, -]", "_", name).lstrip(".")
     short = plain.encode()[-LONGEST_NAME:].decode(errors="ignore")
     return name if short == name else f"{text_digest(name)}-{short}"
+
+
+def check_port(host: str, port: int, name: str, advice: str) -> None:
+    """Raise ValueError, with a name and an advice, if another program has a port."""
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        raise ValueError(f"{name}: port {port} of {host}: {error.strerror}; {advice}") from error

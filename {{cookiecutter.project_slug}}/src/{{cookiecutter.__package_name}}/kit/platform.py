@@ -3,7 +3,6 @@
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from honcho.manager import Manager
 from honcho.printer import Message, Printer
 
 from ..settings import Settings
+from .locations import check_port
 from .project import PACKAGE, ROOT
 
 # honcho gives a command to the shell, as one line.
@@ -73,11 +73,7 @@ class Server:
     def command(self) -> str:
         """Return what starts it. Raises ValueError if another program has its port."""
         host, port = self.address
-        try:
-            socket.create_server((host, port)).close()
-        except OSError as error:
-            reason = f"{self.name}: port {port} of {host}: {error.strerror}"
-            raise ValueError(f"{reason}; set {self.setting} to another address") from error
+        check_port(host, port, self.name, f"set {self.setting} to another address")
         return as_line([*self.program, "--host", host, "--port", str(port)])
 
 

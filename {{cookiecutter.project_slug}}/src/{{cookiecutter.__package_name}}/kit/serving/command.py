@@ -1,10 +1,10 @@
 """The command `serve`."""
 
-import socket
 from typing import Annotated
 
 from pydantic import Field
 
+from ..locations import check_port
 from ..project import PROJECT
 
 
@@ -23,11 +23,7 @@ def serve(
     from .. import registry
 
     champion = registry.the_champion()
-    try:
-        socket.create_server((host, port)).close()
-    except OSError as error:
-        reason = f"port {port} of {host}: {error.strerror}"
-        raise ValueError(f"{reason}; choose another one with --port") from error
+    check_port(host, port, "serve", "choose another one with --port")
     url = f"http://{host}:{port}"
     where = f"POST {url}/predict or /invocations, GET {url}/docs, /version, /health"
     print(f"Version {champion.version} of {PROJECT}: {where}", flush=True)
