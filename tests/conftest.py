@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ TEMPLATE = Path(__file__).parents[1]
 collect_ignore = ["kit"]
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT", "SSL_CERT_FILE", "SSL_CERT_DIR")
 TOOLS = ("UV_", "PIP_", "GIT_CONFIG")
+# Types of the libraries are read once for all projects, as mypy takes half a minute for them.
+MYPY_CACHE = tempfile.TemporaryDirectory(prefix="mypy-", ignore_cleanup_errors=True)
 
 
 def kept_environment() -> dict[str, str]:
@@ -29,6 +32,7 @@ def kept_environment() -> dict[str, str]:
 def clean_environment(home: Path) -> dict[str, str]:
     """An environment without the user's own Prefect, MLflow or project settings."""
     return kept_environment() | {
+        "MYPY_CACHE_DIR": MYPY_CACHE.name,
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

@@ -73,18 +73,8 @@ def engine(folder: Path, cache: Path) -> Iterator[Engine]:
     missing = [name for name in ("podman", "runc", "debootstrap") if not shutil.which(name)]
     if missing or os.geteuid():
         pytest.skip(f"no Docker, and podman needs root and: {', '.join(missing) or 'no more'}")
-    with alone(cache / "podman.lock"), podman(folder, base_image(folder, cache)) as made:
+    with podman(folder, base_image(folder, cache)) as made:
         yield made
-
-
-@contextmanager
-def alone(lock: Path) -> Iterator[None]:
-    """Wait for the tests of another file: two of podman's services disturb each other."""
-    import fcntl  # Windows has none, and no podman of Debian's
-
-    with lock.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
 
 
 @contextmanager
