@@ -11,6 +11,7 @@ from pathlib import Path
 from subprocess import DEVNULL, SubprocessError, run
 from typing import Any
 
+PROGRAM = "prefect-ml-template"
 PLACEHOLDER = "https://github.com/your-org/"  # see cookiecutter.json
 MADE = {201: "was made", 409: "was there already, and stays as it is"}
 REFUSED = {
@@ -52,17 +53,36 @@ def first_commit(folder: Path) -> str:
     return ""
 
 
+def csrf_token(api: str, headers: dict[str, str]) -> dict[str, str]:
+    """Return the headers that a server wants which has CSRF protection, as that of `poe up`.
+
+    Raises HTTPError if the login is refused, or no Prefect API is there.
+    """
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
+
+    ask = Request(f"{api}/csrf-token?client={PROGRAM}", headers=headers)
+    try:
+        with urlopen(ask, timeout=10) as response:
+            token = json.load(response)["token"]
+    except HTTPError as error:
+        if error.code in {401, 404}:
+            raise
+        return {}
+    return {"Prefect-Csrf-Client": PROGRAM, "Prefect-Csrf-Token": token}
+
+
 def create_work_pool(url: str, name: str, kind: str) -> str:
     """Ask the Prefect API at the URL for a work pool; return the line that says how it went."""
     from urllib.request import Request, urlopen  # slow to import, and few bakes need it
 
-    headers = {"Content-Type": "application/json"}
+    api, headers = url.rstrip("/"), {"Content-Type": "application/json"}
     if login := os.environ.get("PREFECT_API_AUTH_STRING", "").encode(errors="surrogateescape"):
         headers["Authorization"] = f"Basic {b64encode(login).decode()}"
     content = json.dumps({"name": name, "type": kind}).encode()
     try:
-        request = Request(f"{url.rstrip('/')}/work_pools/", content, headers)
-        with urlopen(request, timeout=10) as response:
+        headers |= csrf_token(api, headers)
+        with urlopen(Request(f"{api}/work_pools/", content, headers), timeout=10) as response:
             status, reason = response.status, response.reason
     except Exception as error:  # whatever it is, the project is whole
         status, reason = getattr(error, "code", 0), str(getattr(error, "reason", error)).strip()

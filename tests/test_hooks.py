@@ -296,14 +296,21 @@ def test_an_address_where_nothing_answers(url: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("csrf", ["false", "true"])
 def test_work_pools_of_a_real_server(
-    project: BakedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    csrf: str, project: BakedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """With CSRF protection it is as `poe up` starts it."""
+
     def create(name: str) -> str:
         return hook.create_work_pool(server.url, name, "process")
 
     login = {"PREFECT_API_AUTH_STRING": "ada:secret"}
-    with prefect_server(project, tmp_path, PREFECT_SERVER_API_AUTH_STRING="ada:secret") as server:
+    wanted = {
+        "PREFECT_SERVER_API_AUTH_STRING": "ada:secret",
+        "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": csrf,
+    }
+    with prefect_server(project, tmp_path, **wanted) as server:
         monkeypatch.delenv("PREFECT_API_AUTH_STRING", raising=False)
         refused = create("taxi-pool")
         assert f"none yet at {server.url} (it wants PREFECT_API_AUTH_STRING)" in refused

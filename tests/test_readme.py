@@ -121,7 +121,7 @@ def test_the_projects_tree_is_true(houses: dict[str, Path]) -> None:
 
 
 def test_the_templates_tree_is_true(houses: dict[str, Path]) -> None:
-    page = Page(houses["template"] / "README.md", houses["template"])
+    page = Page(houses["template"] / "docs/tour.md", houses["template"])
     [tree] = [block for block in page.blocks("text") if block.startswith("taxi-duration/")]
     folder = Path()
     for line in tree.splitlines()[1:]:
