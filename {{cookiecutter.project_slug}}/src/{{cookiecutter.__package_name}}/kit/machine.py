@@ -9,9 +9,9 @@ from dotenv import dotenv_values
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from .destinations import refuse_read_only
 from .locations import Location, refuse_password
 from .project import PACKAGE, ROOT
+from .stores import refuse_read_only
 
 Device = Literal["auto", "cpu", "cuda"]
 PREFIX = f"{PACKAGE.upper()}_"

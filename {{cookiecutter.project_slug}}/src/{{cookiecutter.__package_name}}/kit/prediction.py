@@ -9,14 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .destinations import writing
 from .locations import DataError, file_name
 from .modelling.contract import INPUTS, PERIOD, PROBLEM, TIME
 from .modelling.parquet import RawMonth
 from .modelling.rows import first_faults, input_faults
 from .records import Scores
 from .saved_model import Model
-from .stores import open_store, reaching
+from .stores import open_store, reaching, writing
 
 # Rows in memory at a time.
 ROWS = 100_000

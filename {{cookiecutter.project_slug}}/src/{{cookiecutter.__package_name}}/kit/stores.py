@@ -1,9 +1,10 @@
-"""What holds the months: a folder, http(s), s3, gs, or a PostgreSQL database."""
+"""What holds months and predictions: a folder, http(s), s3, gs, or a PostgreSQL database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from . import locations
@@ -11,6 +12,8 @@ from .files import replacing, text_digest
 from .locations import DataError, file_name, name_in
 
 DATABASE = "postgresql://"
+# Months come from these, but no file can be written there.
+READ_ONLY = ("http://", "https://", DATABASE)
 CONNECT_SECONDS, READ_SECONDS = 10, 30
 
 
@@ -53,6 +56,30 @@ def copy(location: str, folder: Path) -> Path:
             filesystem, path = open_store(location)
             filesystem.get_file(path, str(temporary))
     return copied
+
+
+def refuse_read_only(location: str) -> str:
+    """Return a location to write to. Raises ValueError if nobody can write there."""
+    if location.startswith(READ_ONLY):
+        raise ValueError(f"{location}: cannot be written to; give a folder, or an s3 or gs address")
+    return location
+
+
+@contextmanager
+def writing(location: str) -> Iterator[Path]:
+    """Give a temporary local path that gets to a folder or an address, whole, if all goes well."""
+    if "://" not in location:
+        with replacing(Path(location)) as temporary:
+            yield temporary
+        return
+    with TemporaryDirectory() as folder:
+        temporary = Path(folder, "part")
+        yield temporary
+        with reaching(location, "written"):
+            store, path = open_store(location, "written")
+            # Not every store shows a file only once it is whole, but all can move one.
+            store.put_file(str(temporary), f"{path}.part")
+            store.mv(f"{path}.part", path)
 
 
 def _database(location: str) -> Any:
