@@ -14,8 +14,8 @@ from pyarrow import csv
 
 from .csv_files import is_csv
 from .locations import DataError
-from .modelling.contract import PERIOD, TIME
-from .modelling.periods import Kind, first_days, name_of
+from .modelling.contract import PERIOD, TIME, Kind
+from .modelling.periods import first_days, name_of
 from .progress import progress
 from .project import ROOT
 from .splitting import Dated, write

@@ -6,7 +6,7 @@ The only module of the kit that reads data.py, features.py and model.py.
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import pyarrow as pa
 
@@ -38,26 +38,25 @@ NAMES: dict[ModuleType, dict[str, tuple[Any, str]]] = {
     },
 }
 
-PERIODS = ("month", "week", "day")
+# The kinds of periods.
+Kind = Literal["month", "week", "day"]
 
 
 class ContractError(ValueError):
     """One of the user's modules lacks what the kit needs. The message says what to do."""
 
 
-def _file(module: ModuleType) -> str:
-    return Path(str(module.__file__)).name
-
-
 def _check_names() -> None:
     for module, names in NAMES.items():
+        file = Path(str(module.__file__)).name
         for name, (kind, what) in names.items():
             if not hasattr(module, name):
-                raise ContractError(f"{_file(module)}: {name} is missing; add it: {what}")
+                raise ContractError(f"{file}: {name} is missing; add it: {what}")
             if not isinstance(getattr(module, name), kind):
-                raise ContractError(f"{_file(module)}: {name} is of another type; make it {what}")
-    if getattr(data, "PERIOD", "month") not in PERIODS:
-        raise ContractError(f"data.py: PERIOD is none of {', '.join(PERIODS)}; make it one")
+                raise ContractError(f"{file}: {name} is of another type; make it {what}")
+    periods = get_args(Kind)
+    if getattr(data, "PERIOD", "month") not in periods:
+        raise ContractError(f"data.py: PERIOD is none of {', '.join(periods)}; make it one")
     if features.PER and len(model.PROBLEM.classes) > 2:  # noqa: PLR2004 two are numbers, 0 and 1
         raise ContractError("features.py: PER divides a number; with so many classes make it None")
 
@@ -90,7 +89,7 @@ _check_columns()
 
 # The column of times; "" if rows have none, and their file's name says of which period they are.
 TIME, TARGET = data.TIME or "", data.TARGET
-PERIOD: Literal["month", "week", "day"] = getattr(data, "PERIOD", "month")
+PERIOD: Kind = getattr(data, "PERIOD", "month")
 SCHEMA, LABELS, REQUIRED, RANGES = data.SCHEMA, data.LABELS, data.REQUIRED, data.RANGES
 clean = data.clean
 NOUN, MAX_DROPPED_SHARE = data.NOUN, data.MAX_DROPPED_SHARE

@@ -2,15 +2,14 @@
 
 import re
 from datetime import date, datetime, timedelta, timezone
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..locations import DataError, name_in
-from .contract import PERIOD
+from .contract import PERIOD, Kind
 
-Kind = Literal["month", "week", "day"]
 MONTH = r"(?<!\d)(?P<year>(?:19|20)\d\d)[-_]?(?P<month>0[1-9]|1[0-2])"
 # What says in a name which period it is; a week also by one of its days, such as its Monday.
 NAMES = {
