@@ -13,18 +13,14 @@ ALWAYS = ("skops",)
 
 def requirements(package: Path) -> list[str]:
     """Return the packages that a package's modelling code imports, as name==version."""
-    files = [p for name, p in code_files(package).items() if _is_needed(name, p)]
+    # Engines only make a model; it predicts without them.
+    code = [path for name, path in code_files(package).items() if "engines/" not in name]
     kit = [package / "kit" / f"{name}.py" for name in ("files", "locations", "progress", "project")]
-    imported = {name for path in (*files, *kit) for name in _imports(path)} | {*ALWAYS}
+    files = [path for path in (*code, *kit) if path.suffix == ".py"]
+    imported = {name for path in files for name in _imports(path)} | {*ALWAYS}
     providers = packages_distributions()
-    found = {providers[name][0] for name in imported if name in providers} - {package.name}
-    own = package.name.replace("_", "-")
-    return sorted(f"{name}=={version(name)}" for name in found if name != own)
-
-
-def _is_needed(name: str, path: Path) -> bool:
-    """Return whether a model needs a module to predict: those of engines only make it."""
-    return path.suffix == ".py" and "engines/" not in name
+    found = {providers[name][0] for name in (imported - {package.name}) & providers.keys()}
+    return sorted(f"{name}=={version(name)}" for name in found)
 
 
 def _imports(path: Path) -> Iterator[str]:
