@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from ..files import CODE, refuse_edited_code, replacing, text_digest
 from ..records import Month
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
-# Where the training rows are: in memory, on the disk, or spread over the workers of a cluster.
-Engine = Literal["memory", "external", "dask"]
+# Engines whose rows are not in memory, but on the disk or spread over the workers of a cluster.
 MODULES = {"external": "external_memory", "dask": "dask_cluster"}
 
 TRIAL_ROWS = 200
@@ -28,21 +27,20 @@ def choose_engine(engine: str, rows: int, memory_rows: int) -> str:
     if engine == "auto":
         large = rows > memory_rows and can_choose and _is_there("external")
         return "external" if large else "memory"
-    for known in get_args(Engine):
-        if engine == known == "memory":
-            return known
-        if engine == known:
-            if not can_choose:
-                raise ValueError(
-                    f"engine '{engine}': trains XGBoost only, on rows with a TIME; use 'memory'"
-                )
-            if not _is_there(engine):
-                raise ValueError(f"engine '{engine}': this project has no module for it")
-            if engine == "dask" and not find_spec("distributed"):
-                advice = "`uv sync --group dask` (in clones: `uv add 'dask[array,distributed]'`)"
-                raise ValueError(f"engine 'dask': needs dask; run {advice}")
-            return known
-    raise ValueError(f"engine '{engine}': not known; use auto, {', '.join(get_args(Engine))}")
+    if engine == "memory":
+        return engine
+    if engine not in MODULES:
+        raise ValueError(f"engine '{engine}': not known; use auto, memory, {', '.join(MODULES)}")
+    if not can_choose:
+        raise ValueError(
+            f"engine '{engine}': trains XGBoost only, on rows with a TIME; use 'memory'"
+        )
+    if not _is_there(engine):
+        raise ValueError(f"engine '{engine}': this project has no module for it")
+    if engine == "dask" and not find_spec("distributed"):
+        advice = "`uv sync --group dask` (in clones: `uv add 'dask[array,distributed]'`)"
+        raise ValueError(f"engine 'dask': needs dask; run {advice}")
+    return engine
 
 
 def fit_to_checkpoint(
