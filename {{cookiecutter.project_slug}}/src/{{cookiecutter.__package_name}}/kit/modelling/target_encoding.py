@@ -53,10 +53,8 @@ class GroupMeans(TransformerMixin, BaseEstimator):
 
     def transform(self, X: pd.DataFrame) -> Features:
         """Give rows the means that were learnt, in the order of `get_feature_names_out`."""
-        return self._append(
-            X,
-            [self.means_[name][:, self._codes(X, name)] for name in self.groups],
-        )
+        encoded = [self.means_[name][:, self._codes(X, name)] for name in self.groups]
+        return self._append(X, encoded)
 
     def get_feature_names_out(self, _: Any = None) -> list[str]:
         """Return the names of the columns that `transform` gives."""
@@ -109,10 +107,8 @@ class GroupMeans(TransformerMixin, BaseEstimator):
 
         def encode(X: pd.DataFrame, first_row: int) -> Features:
             fold = self._fold(first_row, len(X))
-            return self._append(
-                X,
-                [others[name][:, fold, self._codes(X, name)] for name in others],
-            )
+            encoded = [others[name][:, fold, self._codes(X, name)] for name in others]
+            return self._append(X, encoded)
 
         return encode
 
