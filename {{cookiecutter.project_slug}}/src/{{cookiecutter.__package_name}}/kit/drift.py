@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from scipy.special import chdtri, ndtri
 
-from .modelling.contract import GROUPS, PROBLEM
-from .modelling.parts import sample_features
+from .modelling.contract import GROUPS, INPUTS, PROBLEM, build_features
+from .modelling.parts import parts_of, sample
 from .modelling.problems import Floats
 from .records import Judgement
 
@@ -81,8 +81,8 @@ def make_bins(values: pd.Series, is_category: bool) -> Bins:
 
 def make_reference(paths: Sequence[Path], predicted: Floats | None = None) -> Reference:
     """Make the bins of cleaned months, from rows at even distances; and those of predictions."""
-    features = sample_features(paths).items()
-    bins = {str(name): make_bins(values, name in GROUPS) for name, values in features}
+    features = build_features(sample(parts_of(paths), INPUTS.names))
+    bins = {str(name): make_bins(values, name in GROUPS) for name, values in features.items()}
     if predicted is not None:
         answers = pd.Series(PROBLEM.columns(predicted)["prediction"])
         bins[PREDICTIONS] = make_bins(answers, is_category=bool(PROBLEM.classes))

@@ -1,6 +1,5 @@
 """A class as what is predicted: chances of each, and all that depends on it but the plots."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -27,11 +26,9 @@ class Classification(Problem, frozen=True):
     power = 1
     unknown = "none of the classes"
     baseline_name = "the class-share baseline"
+    classes: tuple[Any, ...]
     threshold: float = 0.5
     min_roc_auc: float = 0
-
-    def __init__(self, classes: Sequence[Any], **values: Any) -> None:
-        super().__init__(classes=tuple(classes), **values)
 
     def beyond_limits(self, metrics: dict[str, float]) -> str:
         """Return the limit if the ROC AUC, where there is one, is below it."""
@@ -68,8 +65,9 @@ class Classification(Problem, frozen=True):
         found["brier"] = float(share * np.mean(((predicted - actual) ** 2).sum(axis=1)))
         return found
 
-    def baseline(self, _total: float, counts: Floats, rows: int) -> Floats:
+    def baseline(self, learnt: Floats, rows: int) -> Floats:
         """Return the classes' shares of the training rows."""
+        counts = np.bincount(learnt.astype(int), minlength=len(self.classes))
         return np.tile(counts / counts.sum(), (rows, 1))
 
     def predict(self, pipeline: Any, X: "pd.DataFrame") -> Floats:

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from ..files import replacing
 from ..records import Evaluation, Month, Verdict
-from . import parts
-from .contract import PROBLEM, TIME
+from .contract import PROBLEM, TARGET, TIME
 from .months import read
 from .pipeline import importance, load
 from .problems import Floats
@@ -29,7 +29,8 @@ def evaluate(pipeline: Path, months: list[Month], test: Month, params: BaseModel
     X, y = read([test.path])
     actual, fitted = y.to_numpy(), load(pipeline)
     predicted = PROBLEM.predict(fitted, X)
-    baseline = PROBLEM.baseline(*parts.target_counts([month.path for month in months]), len(y))
+    learnt = pq.read_table([month.path for month in months], columns=[TARGET])[TARGET]
+    baseline = PROBLEM.baseline(learnt.to_numpy(), len(y))
     tables = {"predicted": predicted, "baseline": baseline}
     columns = [pd.DataFrame(values).add_prefix(name) for name, values in tables.items()]
     path = pipeline.with_suffix(".predictions.parquet")

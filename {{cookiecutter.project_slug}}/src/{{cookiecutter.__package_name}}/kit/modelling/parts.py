@@ -4,12 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
-
-from .contract import INPUTS, PROBLEM, TARGET, build_features
 
 SAMPLE_ROWS = 100_000
 
@@ -49,19 +45,3 @@ def sample(parts: Sequence[Part], columns: list[str]) -> pd.DataFrame:
     # Copied, as a view would keep the whole part in memory.
     taken = [read(part, columns)[-part.first_row % step :: step].copy() for part in parts]
     return pd.concat(taken, ignore_index=True)
-
-
-def sample_features(paths: Sequence[Path]) -> pd.DataFrame:
-    """Return the features of every n-th row of cleaned months."""
-    return build_features(sample(parts_of(paths), INPUTS.names))
-
-
-def target_counts(paths: Sequence[Path]) -> tuple[float, NDArray[np.float64]]:
-    """Return the sum of the target, and the rows of each class (of a regression: of all)."""
-    counts, total = np.zeros(max(1, len(PROBLEM.classes))), 0.0
-    for part in parts_of(paths):
-        y = read(part, [TARGET])[TARGET].to_numpy()
-        total += float(y.sum())
-        codes = y.astype(int) if PROBLEM.classes else np.zeros(len(y), int)
-        counts += np.bincount(codes, minlength=len(counts))
-    return total, counts

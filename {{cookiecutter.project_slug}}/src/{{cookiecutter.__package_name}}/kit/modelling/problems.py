@@ -61,8 +61,8 @@ class Problem(BaseModel, ABC, frozen=True):
         """Return the metrics by name."""
 
     @abstractmethod
-    def baseline(self, total: float, counts: Floats, rows: int) -> Floats:
-        """Return what always says the training rows' mean, or shares, for so many rows."""
+    def baseline(self, learnt: Floats, rows: int) -> Floats:
+        """Return what always says the mean, or the shares, of training targets, for some rows."""
 
     @abstractmethod
     def predict(self, pipeline: Any, X: "pd.DataFrame") -> Floats:
@@ -112,9 +112,9 @@ class Regression(Problem, frozen=True):
         mae = float(np.mean(np.abs(predicted - y)))
         return {"rmse": float(np.sqrt(squares)), "mae": mae, "r2": float(r2)}
 
-    def baseline(self, total: float, counts: Floats, rows: int) -> Floats:
+    def baseline(self, learnt: Floats, rows: int) -> Floats:
         """Return the mean of the target."""
-        return np.full(rows, total / counts.sum())
+        return np.full(rows, learnt.mean())
 
     def predict(self, pipeline: Any, X: "pd.DataFrame") -> Floats:
         """Return the predicted numbers."""
