@@ -24,12 +24,12 @@ kit_months = module("kit.modelling.months")
 locations = module("kit.locations")
 model = module("model")
 monitoring = module("kit.monitoring")
+records = module("kit.records")
 registry = module("kit.registry")
 tracking = module("kit.tracking")
 DRIFT_KEY = module("flows.monitoring").DRIFT_KEY
 SCORES_KEY = module("flows.scoring").SCORES_KEY
 
-LIMITS = (0.1, 0.25)
 PARAMS = model.TrainParams(max_rounds=20)
 
 
@@ -56,15 +56,8 @@ def inspect(trained: Path, seen: Path, folder: Path) -> Any:
     """What a model of one raw month finds in another."""
     path = kit_months.clean_month(trained, trained.name, folder / "clean").path
     reference, mean = drift.make_reference([path]), Mean(path)
-    return monitoring.inspect(
-        seen,
-        seen.name,
-        reference,
-        mean,
-        test_error=mean.rmse,
-        psi_limits=LIMITS,
-        error_limits=LIMITS,
-    )
+    champion = records.Champion(version=0, run_id="", metrics={"test_rmse": mean.rmse})
+    return monitoring.inspect(seen, seen.name, champion, reference, mean)
 
 
 def judged(found: Any, judgement: str) -> list[str]:
@@ -137,7 +130,7 @@ def test_what_is_seasonal_raises_no_alarm(tmp_path: Path, monkeypatch: pytest.Mo
 
     build_features = contract.build_features
     monkeypatch.setattr(contract, "build_features", build)
-    monkeypatch.setattr(module("kit.modelling.parts"), "build_features", build)
+    monkeypatch.setattr(drift, "build_features", build)
     first = write(tmp_path / "trips_2024-01.parquet", make_month("2024-01", 2_000))
     second = write(tmp_path / "trips_2024-02.parquet", make_month("2024-02", 2_000))
     found = inspect(first, second, tmp_path)

@@ -34,39 +34,22 @@ ROWS = 100_000
 
 
 def inspect_with_champion(raw: Path, source: str, champion: Champion) -> Inspection:
-    """Judge a raw month by the champion, with the limits of Settings."""
-    settings = Settings()
+    """Judge a raw month by the champion."""
     main = f"test_{PROBLEM.main}"
     if main not in champion.metrics:
         problem = f"version {champion.version}: its MLflow run has no {main}"
         raise ValueError(f"{problem}; promote another version, or train again")
     reference = Reference.model_validate(document(champion.run_id, REFERENCE))
     with registry.load(champion.version) as model:
-        return inspect(
-            raw,
-            source,
-            reference,
-            model,
-            test_error=champion.metrics[main],
-            psi_limits=(settings.drift_warn, settings.drift_fail),
-            error_limits=(settings.error_warn, settings.error_fail),
-            version=champion.version,
-        )
+        return inspect(raw, source, champion, reference, model)
 
 
 def inspect(
-    raw: Path,
-    source: str,
-    reference: Reference,
-    model: Model,
-    test_error: float,
-    psi_limits: Limits,
-    error_limits: Limits,
-    version: int = 0,
+    raw: Path, source: str, champion: Champion, reference: Reference, model: Model
 ) -> Inspection:
     """Judge a raw month: the drift of its features, and the model's error if it has labels.
 
-    Raises DataError where the month cannot be used.
+    The limits are those of Settings. Raises DataError where the month cannot be used.
     """
     with RawMonth(raw, source, INPUTS) as month:
         period = month.period(TIME)
@@ -75,7 +58,8 @@ def inspect(
         sums = _sum(usable_rows(month, period, ROWS), reference, model)
     if not sums.rows:
         raise DataError(f"{source}: has no usable rows; score it to see why")
-    findings = {}
+    findings, settings = {}, Settings()
+    psi_limits = settings.drift_warn, settings.drift_fail
     for name, found in sums.counts.items():
         expected = reference.features[name].array
         value = psi(expected, found)
@@ -83,12 +67,13 @@ def inspect(
         limits = (inf, inf) if name in (*SEASONAL, PREDICTIONS) else psi_limits
         judgement = judge(value, limits, noise(expected, found))
         findings[name] = Finding(value=value, judgement=judgement)
-    error = None
+    error, test_error = None, champion.metrics[f"test_{PROBLEM.main}"]
     if sums.labelled:
         error = float(PROBLEM.error(sums.losses / sums.labelled))
+        error_limits = settings.error_warn, settings.error_fail
         findings[PROBLEM.error_label] = _rise(error, sums, test_error, error_limits)
     return Inspection(
-        model_version=version,
+        model_version=champion.version,
         period=period,
         digest=file_digest(raw),
         rows=sums.rows,
