@@ -42,16 +42,14 @@ class RawMonth:
         """Yield the columns in the schema's types, so many rows at a time; `what` is shown."""
         total = -(-self.rows // rows)
         for batch in progress(self._read(self.schema.names, rows), total, what, "batches"):
-            with _blaming(self.source):
-                columns = [_cast(batch.column(field.name), field) for field in self.schema]
+            columns = [_cast(batch.column(f.name), f, self.source) for f in self.schema]
             yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def periods(self, time: str) -> Counter[str]:
         """Return the rows of each month (or week, or day), by its name."""
         counts: Counter[np.datetime64] = Counter()
         for batch in self._read([time], BATCH_ROWS):
-            with _blaming(self.source):
-                times = _wall_clock(batch.column(0)).drop_null()
+            times = _wall_clock(batch.column(0), self.source).drop_null()
             days = first_days(times.to_numpy(zero_copy_only=False))
             counts.update(dict(zip(*np.unique(days, return_counts=True), strict=True)))
         if not counts:
@@ -74,10 +72,6 @@ class RawMonth:
             yield batch
 
 
-class _CastError(Exception):
-    """Values of a column do not fit its type in SCHEMA."""
-
-
 @contextmanager
 def _blaming(source: str) -> Iterator[None]:
     """Say of an error that it is the file's: only around what reads it."""
@@ -85,8 +79,6 @@ def _blaming(source: str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise DataError(f"{source}: no such file; check the path or the data location") from None
-    except _CastError as error:
-        raise DataError(f"{source}: {error}; {FIX}") from error
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno:
             raise  # the disk's fault, not the file's
@@ -128,16 +120,17 @@ def _sort(kind: pa.DataType) -> str:
     return "text" if is_text else str(kind)
 
 
-def _cast(column: pa.Array, field: pa.Field) -> pa.Array:
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
+def _cast(column: pa.Array, field: pa.Field, source: str) -> pa.Array:
     try:
-        return _wall_clock(column).cast(field.type)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise _CastError(f"column '{field.name}' does not fit {field.type} ({error})") from error
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        return _wall_clock(column, source).cast(field.type)
+    except pa.ArrowException as error:
+        problem = f"column '{field.name}' does not fit {field.type} ({error})"
+        raise DataError(f"{source}: {problem}; {FIX}") from error
 
 
-def _wall_clock(column: pa.Array) -> pa.Array:
+def _wall_clock(column: pa.Array, source: str) -> pa.Array:
     """Return times with a zone as a clock on its wall shows them; other columns as they are."""
     zone = column.type.tz if pa.types.is_timestamp(column.type) else None
     if zone is None or zone.upper() in {"UTC", "Z"}:
@@ -145,4 +138,5 @@ def _wall_clock(column: pa.Array) -> pa.Array:
     try:
         return pc.local_timestamp(column)
     except pa.ArrowInvalid as error:
-        raise _CastError(f"a column of times has the zone {zone} ({error})") from error
+        problem = f"a column of times has the zone {zone} ({error})"
+        raise DataError(f"{source}: {problem}; {FIX}") from error
