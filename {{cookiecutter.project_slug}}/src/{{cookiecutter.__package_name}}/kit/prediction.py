@@ -55,8 +55,8 @@ def score_month(
             good, bad = (numbered.filter(pa.array(mask)) for mask in (reason == "", reason != ""))
             if len(good):
                 predicted = model.predict(good.select(INPUTS.names).to_pandas())
-                _append(scores, good, *PROBLEM.columns(predicted).values())
-            _append(rest, bad, reason[reason != ""])
+                _append(scores, good, PROBLEM.columns(predicted))
+            _append(rest, bad, {"reason": reason[reason != ""]})
             rejected.update(reason[reason != ""].tolist())
             row += len(batch)
     scored = row - rejected.total()
@@ -92,11 +92,10 @@ def _first_fault(batch: pa.RecordBatch, period: str) -> Any:
     return np.array([*faults, ""])[first_faults(faults, len(batch))]
 
 
-def _append(writer: pq.ParquetWriter, batch: pa.RecordBatch, *more: Any) -> None:
-    kinds = writer.schema.types[-len(more) :]
-    columns = [pa.array(values, kind) for values, kind in zip(more, kinds, strict=True)]
-    arrays = [*batch.columns, *columns]
-    writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=writer.schema))
+def _append(writer: pq.ParquetWriter, batch: pa.RecordBatch, more: Mapping[str, Any]) -> None:
+    for name, values in more.items():
+        batch = batch.append_column(name, pa.array(values))
+    writer.write_batch(batch)
 
 
 def _schema(more: Mapping[str, pa.DataType], about: Mapping[str, str]) -> pa.Schema:

@@ -23,6 +23,7 @@ def training_report(evaluation: Evaluation, verdict: Verdict, version: int, run:
     test, outcome = evaluation.test, "promoted to champion" if verdict.promoted else "not promoted"
     main = f"{_figure(evaluation.metrics, PROBLEM.main)} {PROBLEM.unit}".rstrip()
     top = sorted(evaluation.importance.items(), key=lambda item: -item[1])[:TOP_FEATURES]
+    shares = [[f"`{name}`", f"{share:.1%}", "█" * round(40 * share)] for name, share in top]
     months = [*((month, "train") for month in evaluation.months), (test, "test")]
     parts = [
         f"# {PROBLEM.error_label} {main}: version {version} {outcome}",
@@ -33,7 +34,7 @@ def training_report(evaluation: Evaluation, verdict: Verdict, version: int, run:
         "## Data",
         _table(MONTH_HEADER, [_month_row(month, use) for month, use in months]),
         "## Feature importance",
-        _table(["Feature", "Share", ""], [[f"`{n}`", f"{s:.1%}", _bar(s)] for n, s in top]),
+        _table(["Feature", "Share", ""], shares),
         "## Params",
         _table(["Param", "Value"], [[f"`{n}`", v] for n, v in evaluation.params.items()]),
     ]
@@ -50,10 +51,6 @@ def _metrics_table(evaluation: Evaluation, verdict: Verdict, version: int) -> st
         ["Model", *(_label(name) for name in PROBLEM.labels)],
         [[model, *(_figure(found, m) for m in PROBLEM.labels)] for model, found in scores.items()],
     )
-
-
-def _bar(share: float) -> str:
-    return "█" * round(share * 40)
 
 
 def scores_table(months: Sequence[Scores]) -> list[dict[str, Any]]:
