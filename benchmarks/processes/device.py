@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import xgboost as xgb
-from taxi_duration.kit.modelling import devices, fitting, months
+from taxi_duration.kit.modelling import boosting, fitting, months
 from taxi_duration.model import PROBLEM, TrainParams
 
 # The card's memory in use, ten times a second.
@@ -35,7 +35,7 @@ def timed(work: Callable[..., Any], spent: list[float]) -> Callable[..., Any]:
 def main(asked: str, folder: str, count: str) -> None:
     """Fit and test; print the seconds, those of XGBoost alone, the card's memory and the RMSE."""
     *train, test = sorted(Path(folder).glob("*.parquet"))
-    device, where = devices.choose_device(asked, "memory")
+    device, where = boosting.choose_device(asked, "memory")
     trees: list[float] = []
     whole: list[float] = []
     xgb.XGBRegressor.fit = timed(xgb.XGBRegressor.fit, trees)

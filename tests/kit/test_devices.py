@@ -12,8 +12,8 @@ from sklearn.linear_model import Ridge
 
 from .. import PACKAGE, module
 
+boosting = module("kit.modelling.boosting")
 contract = module("kit.modelling.contract")
-devices = module("kit.modelling.devices")
 fitting = module("kit.modelling.fitting")
 flows = module("flows")
 kit_months = module("kit.modelling.months")
@@ -41,23 +41,23 @@ def test_without_a_gpu_auto_takes_the_cpu_and_cuda_is_refused(
     monkeypatch.setattr(xgb, "build_info", lambda: {"USE_CUDA": has_cuda})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert devices.choose_device("auto", "memory") == ("cpu", f"Training on the CPU: {fault}")
+        assert boosting.choose_device("auto", "memory") == ("cpu", f"Training on the CPU: {fault}")
         with pytest.raises(ValueError, match=rf"^device 'cuda': {fault}; make it 'auto'[^\n]*$"):
-            devices.choose_device("cuda", "memory")
+            boosting.choose_device("cuda", "memory")
 
 
 def test_what_never_trains_on_a_gpu_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert devices.choose_device("cpu", "memory")[0] == "cpu"
+    assert boosting.choose_device("cpu", "memory")[0] == "cpu"
     with pytest.raises(ValueError, match=r"^device 'cuda': the engine 'dask' trains on its"):
-        devices.choose_device("cuda", "dask")
-    monkeypatch.setattr(devices, "make_estimator", lambda _: Ridge())
-    assert devices.choose_device("auto", "memory")[1].endswith("only XGBoost trains on a GPU")
+        boosting.choose_device("cuda", "dask")
+    monkeypatch.setattr(boosting, "make_estimator", lambda _: Ridge())
+    assert boosting.choose_device("auto", "memory")[1].endswith("only XGBoost trains on a GPU")
 
 
 def test_only_xgboost_is_placed() -> None:
     ridge, boosted = Ridge(), contract.make_estimator(PARAMS)
     for estimator in (ridge, boosted):
-        devices.place(estimator, "cuda")
+        boosting.place(estimator, "cuda")
     assert boosted.get_params()["device"] == "cuda"
     assert ridge.get_params() == Ridge().get_params()
 

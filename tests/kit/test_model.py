@@ -9,12 +9,12 @@ import pytest
 
 from .. import module
 
+boosting = module("kit.modelling.boosting")
 contract = module("kit.modelling.contract")
 fitting = module("kit.modelling.fitting")
 kit_months = module("kit.modelling.months")
 pipelines = module("kit.modelling.pipeline")
 plots = module("kit.plots")
-rounds = module("kit.modelling.rounds")
 
 PROBLEM = contract.PROBLEM
 
@@ -46,8 +46,8 @@ def test_rounds_are_chosen_on_the_newest_rows(months: list[str], tmp_path: Path)
     noise = y.sample(frac=1, random_state=0).reset_index(drop=True)
     fitted = fitting.fit_rows(X, noise, contract.TrainParams(max_rounds=100))
     assert fitted["estimator"].n_estimators < 60
-    assert rounds.rounds_for_all(9, 500) == 22, "twice as slow, and a tenth more"
-    assert rounds.rounds_for_all(9, 20) == 20
+    assert boosting.rounds_for_all(9, 500) == 22, "twice as slow, and a tenth more"
+    assert boosting.rounds_for_all(9, 20) == 20
 
 
 def test_the_baseline_is_what_was_learnt_from(trained: Any) -> None:

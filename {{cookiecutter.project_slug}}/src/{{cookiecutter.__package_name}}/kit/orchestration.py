@@ -73,7 +73,7 @@ def wait_for_approval(verdict: Verdict, version: int) -> Verdict:
 
 def find_device(engine: str) -> str:
     """Find what XGBoost trains on, as the settings say, and log it."""
-    from .modelling.devices import choose_device
+    from .modelling.boosting import choose_device
 
     device, where = choose_device(Settings().device, engine)
     get_run_logger().info(where)

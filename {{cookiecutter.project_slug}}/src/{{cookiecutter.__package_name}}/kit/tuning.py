@@ -64,7 +64,7 @@ def measure(paths: Sequence[Path], params: TrainParams, threads: int, device: st
     from threadpoolctl import threadpool_limits
 
     from .modelling import fitting, months
-    from .modelling.rounds import VALIDATION_SHARE
+    from .modelling.boosting import VALIDATION_SHARE
 
     X, y = months.read(paths)
     split = int(len(y) * (1 - VALIDATION_SHARE))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..files import CODE, refuse_edited_code, replacing, text_digest
 from ..records import Month
+from .boosting import is_xgboost
 from .contract import PROBLEM, TIME, TrainParams, make_estimator
-from .devices import is_xgboost
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,11 +12,10 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from ..progress import rounds_bar
+from .boosting import VALIDATION_SHARE, place, rounds_for_all, search_estimator
 from .categories import Encode, Features
 from .contract import TrainParams, build_features, make_estimator
-from .devices import place
 from .pipeline import make_pipeline
-from .rounds import VALIDATION_SHARE, rounds_for_all, search_estimator
 from .target_encoding import GroupMeans
 
 Item = TypeVar("Item")

@@ -9,11 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ...locations import DataError
+from ..boosting import VALIDATION_SHARE, place, rounds_for_all, search_estimator
 from ..contract import INPUTS, PROBLEM, TARGET, TIME, TrainParams, build_features, make_estimator
-from ..devices import place
 from ..parts import Part, parts_of, read, sample
 from ..pipeline import make_pipeline
-from ..rounds import VALIDATION_SHARE, rounds_for_all, search_estimator
 from ..target_encoding import GroupMeans
 
 if TYPE_CHECKING:
