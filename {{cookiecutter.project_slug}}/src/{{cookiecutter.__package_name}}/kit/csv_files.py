@@ -34,8 +34,10 @@ def as_parquet(path: Path, source: str, folder: Path) -> Path:
             with (
                 csv.open_csv(path, **_options(path, source)) as batches,
                 replacing(made) as temporary,
+                pq.ParquetWriter(temporary, batches.schema) as out,
             ):
-                _write(batches, temporary)
+                for batch in batches:
+                    out.write_batch(batch)
     except FileNotFoundError:
         raise DataError(f"{source}: no such file; check the path or the data location") from None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -47,12 +49,6 @@ def as_parquet(path: Path, source: str, folder: Path) -> Path:
             advice += "; a time is written 2024-03-01 08:00:00"
         raise DataError(f"{source}: {reason}; {advice}") from error
     return made
-
-
-def _write(batches: csv.CSVStreamingReader, path: Path) -> None:
-    with pq.ParquetWriter(path, batches.schema) as out:
-        for batch in batches:
-            out.write_batch(batch)
 
 
 def _options(path: Path, source: str) -> dict[str, Any]:
