@@ -8,18 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..settings import Settings
-from . import registry
-from .drift import (
-    PREDICTIONS,
-    REFERENCE,
-    Counts,
-    Limits,
-    Reference,
-    judge,
-    noise,
-    noise_of_rise,
-    psi,
-)
+from . import drift, registry
 from .files import file_digest
 from .locations import DataError
 from .modelling.contract import INPUTS, LABELS, PROBLEM, SCHEMA, SEASONAL, TIME
@@ -39,13 +28,13 @@ def inspect_with_champion(raw: Path, source: str, champion: Champion) -> Inspect
     if main not in champion.metrics:
         problem = f"version {champion.version}: its MLflow run has no {main}"
         raise ValueError(f"{problem}; promote another version, or train again")
-    reference = Reference.model_validate(document(champion.run_id, REFERENCE))
+    reference = drift.Reference.model_validate(document(champion.run_id, drift.REFERENCE))
     with registry.load(champion.version) as model:
         return inspect(raw, source, champion, reference, model)
 
 
 def inspect(
-    raw: Path, source: str, champion: Champion, reference: Reference, model: Model
+    raw: Path, source: str, champion: Champion, reference: drift.Reference, model: Model
 ) -> Inspection:
     """Judge a raw month: the drift of its features, and the model's error if it has labels.
 
@@ -62,10 +51,10 @@ def inspect(
     psi_limits = settings.drift_warn, settings.drift_fail
     for name, found in sums.counts.items():
         expected = reference.features[name].array
-        value = psi(expected, found)
+        value = drift.psi(expected, found)
         # Predictions move with the features, seasonal ones too.
-        limits = (inf, inf) if name in (*SEASONAL, PREDICTIONS) else psi_limits
-        judgement = judge(value, limits, noise(expected, found))
+        limits = (inf, inf) if name in (*SEASONAL, drift.PREDICTIONS) else psi_limits
+        judgement = drift.judge(value, limits, drift.noise(expected, found))
         findings[name] = Finding(value=value, judgement=judgement)
     error, test_error = None, champion.metrics[f"test_{PROBLEM.main}"]
     if sums.labelled:
@@ -88,20 +77,21 @@ class _Sums:
     """Rows, rows by feature and bin, and of those with a label the losses and their squares."""
 
     rows: int = 0
-    counts: dict[str, Counts] = field(default_factory=dict)
+    counts: dict[str, drift.Counts] = field(default_factory=dict)
     labelled: int = 0
     losses: float = 0
     squares: float = 0
 
 
-def _rise(error: float, sums: _Sums, test_error: float, limits: Limits) -> Finding:
+def _rise(error: float, sums: _Sums, test_error: float, limits: drift.Limits) -> Finding:
     rise = error / test_error - 1
-    chance = noise_of_rise(sums.losses, sums.squares, sums.labelled, test_error, PROBLEM.power)
-    return Finding(value=rise, judgement=judge(rise, limits, chance))
+    losses = sums.losses, sums.squares, sums.labelled
+    chance = drift.noise_of_rise(*losses, test_error, PROBLEM.power)
+    return Finding(value=rise, judgement=drift.judge(rise, limits, chance))
 
 
 def _sum(
-    parts: Iterable[tuple[pd.DataFrame, pd.Series | None]], reference: Reference, model: Model
+    parts: Iterable[tuple[pd.DataFrame, pd.Series | None]], reference: drift.Reference, model: Model
 ) -> _Sums:
     sums = _Sums()
     for X, y in parts:
@@ -109,7 +99,7 @@ def _sum(
             continue
         sums.rows += len(X)
         predicted = model.predict(X)
-        seen = model.features(X).assign(**{PREDICTIONS: PROBLEM.columns(predicted)["prediction"]})
+        seen = model.features(X).assign(**{drift.PREDICTIONS: PROBLEM.columns(predicted)["prediction"]})
         for name, values in seen.items():
             bins = reference.features.get(str(name))
             if bins:
