@@ -103,7 +103,8 @@ def test_parts_in_threads_give_what_the_whole_gives(
     encoder = pipelines.make_pipeline(None)[:-1]
     expected = encoder.fit_transform(X, y)
     monkeypatch.setattr(rows_in_memory, "PART_ROWS", 700)
-    older, newest = rows_in_memory._make_parts(X, y, 2_000)
+    older = rows_in_memory._make_parts(X, y, range(2_000))
+    newest = rows_in_memory._make_parts(X, y, range(2_000, len(y)))
     assert [part.first_row for part in (*older, *newest)] == [0, 700, 1400, 2000, 2700, 3400]
     means = rows_in_memory._learn(newest, rows_in_memory._learn(older))
     found = rows_in_memory._encode([*older, *newest], means.out_of_fold())

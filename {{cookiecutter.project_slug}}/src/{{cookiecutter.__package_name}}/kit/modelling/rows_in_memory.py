@@ -34,7 +34,9 @@ class Part(NamedTuple):
 
 def fit(X: pd.DataFrame, y: pd.Series, params: TrainParams, device: str) -> Pipeline:
     """Fit to raw rows in order of time, with the rounds that the newest 15% ask for."""
-    older, newest = _make_parts(X, y, int(len(y) * (1 - VALIDATION_SHARE)))
+    split = int(len(y) * (1 - VALIDATION_SHARE))
+    older = _make_parts(X, y, range(split))
+    newest = _make_parts(X, y, range(split, len(y)))
     means = _learn(older)
     rounds = _choose_rounds(older, newest, means, params, device)
     means = _learn(newest, means)
@@ -63,18 +65,15 @@ def _choose_rounds(
     return rounds_for_all(search.best_iteration, make_estimator(params).n_estimators)
 
 
-def _make_parts(X: pd.DataFrame, y: pd.Series, split: int) -> tuple[list[Part], list[Part]]:
-    """Make the features of raw rows: of those before `split`, and of those from it on."""
+def _make_parts(X: pd.DataFrame, y: pd.Series, rows: range) -> list[Part]:
+    """Make the features of some of the raw rows, in parts."""
 
-    def make(rows: range) -> Part:
-        taken = slice(rows.start, rows.stop)
-        return Part(rows.start, build_features(X[taken]), y[taken])
+    def make(part: range) -> Part:
+        taken = slice(part.start, part.stop)
+        return Part(part.start, build_features(X[taken]), y[taken])
 
-    def cut(rows: range) -> list[range]:
-        return [rows[start : start + PART_ROWS] for start in range(0, len(rows), PART_ROWS)]
-
-    rows = range(len(y))
-    return _in_threads(make, cut(rows[:split])), _in_threads(make, cut(rows[split:]))
+    starts = range(0, len(rows), PART_ROWS)
+    return _in_threads(make, [rows[start : start + PART_ROWS] for start in starts])
 
 
 def _learn(parts: Sequence[Part], *before: GroupMeans) -> GroupMeans:
