@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from .problems import Floats
+
 Features = NDArray[np.float32]
 # What encodes a batch, whose first row has this number among all.
 Encode = Callable[[pd.DataFrame, int], Features]
@@ -18,9 +19,7 @@ NO_LEVELS: Levels = np.array([], np.int64)
 LARGEST_FLOAT32 = 2**24
 
 
-def grow(
-    name: str, levels: Levels, sums: NDArray[np.float64], more: Levels
-) -> tuple[Levels, NDArray[np.float64]]:
+def grow(name: str, levels: Levels, sums: Floats, more: Levels) -> tuple[Levels, Floats]:
     """Make room for categories in sums (..., n).
 
     The first place is for what is none of the levels, the last for what is missing.

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from . import categories
-from .categories import Encode, Features, Floats
+from .categories import Encode, Features
+from .problems import Floats
 
 
 class GroupMeans(TransformerMixin, BaseEstimator):
