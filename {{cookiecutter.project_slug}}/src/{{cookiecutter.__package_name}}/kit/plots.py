@@ -1,16 +1,14 @@
 """Plots of a training: of a regression, or of a classification, and of the features."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .modelling.contract import NOUN, PERIOD, PROBLEM, TARGET
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
 
 # Two colours that everybody can tell apart, in print too (Okabe and Ito 2008).
 BLUE, ORANGE = "#0072B2", "#D55E00"
@@ -22,7 +20,7 @@ UNIT = f" ({PROBLEM.unit})" if PROBLEM.unit else ""
 
 
 def training_plots(
-    times: "pd.Series | None", actual: Any, predicted: Any, importance: Mapping[str, float]
+    times: pd.Series | None, actual: Any, predicted: Any, importance: Mapping[str, float]
 ) -> dict[str, Figure]:
     """Draw the plots of a training, by name, from the test rows."""
     if PROBLEM.classes:
@@ -135,7 +133,7 @@ def _name(axes: Any, title: str, x: str, y: str) -> None:
         axes.legend(loc="best")
 
 
-def _make_figure(width: float, height: float) -> tuple[Figure, "Axes"]:
+def _make_figure(width: float, height: float) -> tuple[Figure, Axes]:
     """Make a figure, in inches, with fixed margins: a layout engine takes longer than drawing."""
     figure = Figure(figsize=(width, height))
     figure.subplots_adjust(left=0.12, right=0.97, bottom=0.6 / height, top=1 - 0.45 / height)

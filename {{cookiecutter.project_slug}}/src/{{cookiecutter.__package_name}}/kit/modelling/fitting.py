@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
+from sklearn.pipeline import Pipeline
 
 from ..files import CODE, refuse_edited_code, replacing, text_digest
 from ..records import Month
+from . import rows_in_memory
 from .boosting import is_xgboost
 from .contract import PROBLEM, TIME, TrainParams, make_estimator
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from sklearn.pipeline import Pipeline
+from .months import read
+from .pipeline import make_pipeline, refuse_untrusted, save
 
 # Engines whose rows are not in memory, but on the disk or spread over the workers of a cluster.
 MODULES = {"external": "external_memory", "dask": "dask_cluster"}
@@ -55,8 +57,6 @@ def fit_to_checkpoint(
 
     The device is among it: the trees of a GPU are not quite those of a CPU.
     """
-    from .pipeline import save
-
     refuse_edited_code()
     path = folder / f"pipeline-{text_digest(repr((CODE, months, params, engine, device)))}.skops"
     pipeline = fit([month.path for month in months], params, engine, folder, scheduler, device)
@@ -72,7 +72,7 @@ def fit(
     folder: Path | None = None,
     scheduler: str = "",
     device: str = "cpu",
-) -> "Pipeline":
+) -> Pipeline:
     """Fit to all rows of the months; every engine gives the same kind of pipeline.
 
     The engine "external" needs a folder for its pages; "dask" takes a scheduler's address.
@@ -82,21 +82,13 @@ def fit(
     if engine != "memory":
         module = import_module(f".engines.{MODULES[engine]}", __package__)
         return module.fit(paths, params, folder or Path(), scheduler, device)
-    from .months import read
-
     return fit_rows(*read(paths), params, device)
 
 
-def fit_rows(
-    X: "pd.DataFrame", y: "pd.Series", params: TrainParams, device: str = "cpu"
-) -> "Pipeline":
+def fit_rows(X: pd.DataFrame, y: pd.Series, params: TrainParams, device: str = "cpu") -> Pipeline:
     """Fit to raw rows in order of time; XGBoost with the rounds that the newest 15% ask for."""
-    from .pipeline import make_pipeline, refuse_untrusted
-
     if is_xgboost(make_estimator(params)):
-        from .rows_in_memory import fit
-
-        return fit(X, y, params, device)
+        return rows_in_memory.fit(X, y, params, device)
     # Before the whole fit: what cannot be saved is not worth an hour.
     step = max(1, len(y) // TRIAL_ROWS)
     refuse_untrusted(make_pipeline(make_estimator(params)).fit(X[::step], y[::step]))
@@ -105,8 +97,6 @@ def fit_rows(
 
 def _check(estimator: Any) -> None:
     """Raise ValueError if an estimator is not of the problem's kind, or of types not trusted."""
-    from .pipeline import make_pipeline, refuse_untrusted
-
     if hasattr(estimator, "predict_proba") != bool(PROBLEM.classes):
         made, problem = type(estimator).__name__, type(PROBLEM).__name__
         raise ValueError(

@@ -6,33 +6,29 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import dask.array as da
 import numpy as np
 from distributed import Client, LocalCluster, as_completed, wait
+from sklearn.pipeline import Pipeline
+from xgboost import Booster, XGBModel
 from xgboost import dask as dxgb
 
 from ...files import CODE
 from ..categories import Encode, Features
+from ..contract import TrainParams
 from ..parts import Part
 from ..target_encoding import GroupMeans
 from . import streaming
 from .streaming import Span
-
-if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
-    from xgboost import Booster, XGBModel
-
-    from ..contract import TrainParams
 
 # Processes of a local cluster.
 WORKERS = 2
 
 
 def fit(
-    paths: Sequence[Path], params: "TrainParams", _folder: Path, scheduler: str, device: str
-) -> "Pipeline":
+    paths: Sequence[Path], params: TrainParams, _folder: Path, scheduler: str, device: str
+) -> Pipeline:
     """Fit to all rows of the months, with the workers of a scheduler or of a local cluster.
 
     Raises ConnectionError if a worker is lost: another try has what is left, or a new cluster.
@@ -94,11 +90,11 @@ def _code() -> str:
 
 def _train(
     client: Client,
-    estimator: "XGBModel",
+    estimator: XGBModel,
     parts: Sequence[Part],
     span: Span,
     newest: Span | None,
-) -> "tuple[GroupMeans, Booster]":
+) -> tuple[GroupMeans, Booster]:
     means = _learn_means(client, parts, span)
     rows, bins = _encode(client, parts, span, means.out_of_fold()), estimator.max_bin
     matrix = dxgb.DaskQuantileDMatrix(client, *rows, max_bin=bins)

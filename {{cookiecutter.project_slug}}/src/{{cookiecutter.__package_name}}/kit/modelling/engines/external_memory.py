@@ -6,22 +6,19 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xgboost as xgb
+from sklearn.pipeline import Pipeline
 
 from ...progress import rounds_bar
 from ..categories import Encode, Features
+from ..contract import TrainParams
 from ..parts import Part
 from ..target_encoding import GroupMeans
 from . import streaming
 from .streaming import Span
-
-if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
-
-    from ..contract import TrainParams
 
 # XGBoost keeps a few pages in memory, and 5 MB more for each that is on the disk.
 PARTS_A_PAGE = 2
@@ -50,8 +47,8 @@ class Batches(xgb.DataIter):
 
 
 def fit(
-    paths: Sequence[Path], params: "TrainParams", folder: Path, _scheduler: str, device: str
-) -> "Pipeline":
+    paths: Sequence[Path], params: TrainParams, folder: Path, _scheduler: str, device: str
+) -> Pipeline:
     """Fit to all rows of the months; the pages lie in a folder in `folder` meanwhile.
 
     A GPU trains on what fits into its memory, so its rows are in memory too, a byte a feature.

@@ -2,22 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+from xgboost import Booster
 
 from ...locations import DataError
 from ..boosting import VALIDATION_SHARE, place, rounds_for_all, search_estimator
 from ..contract import INPUTS, PROBLEM, TARGET, TIME, TrainParams, build_features, make_estimator
 from ..parts import Part, parts_of, read, sample
 from ..pipeline import make_pipeline
+from ..problems import Floats
 from ..target_encoding import GroupMeans
-
-if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
-    from xgboost import Booster
 
 
 class Span(NamedTuple):
@@ -27,14 +24,12 @@ class Span(NamedTuple):
     end: pd.Timestamp | None = None
 
 
-# Features of shape (n, features) and the target of shape (n,).
-Rows = tuple[pd.DataFrame, NDArray[np.float64]]
 # How an engine trains as an estimator says on the rows of a span, stopped early by another's rows:
 # it returns the means that were learnt of these rows, and the trees.
-Train = Callable[[Any, Sequence[Part], Span, Span | None], "tuple[GroupMeans, Booster]"]
+Train = Callable[[Any, Sequence[Part], Span, Span | None], tuple[GroupMeans, Booster]]
 
 
-def fit(paths: Sequence[Path], params: TrainParams, train: Train, device: str) -> "Pipeline":
+def fit(paths: Sequence[Path], params: TrainParams, train: Train, device: str) -> Pipeline:
     """Fit to all rows of the months, with as many rounds as the newest 15% of them ask for."""
     parts = parts_of(paths)
     estimator = make_estimator(params)
@@ -75,8 +70,8 @@ def learn_means(parts: Sequence[Part], span: Span) -> GroupMeans:
     return means
 
 
-def read_features(part: Part, span: Span) -> Rows:
-    """Return the rows of a part that lie in a span."""
+def read_features(part: Part, span: Span) -> tuple[pd.DataFrame, Floats]:
+    """Return features and target, of shape (n,), of a part's rows that lie in a span."""
     rows = read(part, [*INPUTS.names, TARGET])
     if span.start is not None:
         rows = rows[rows[TIME] >= span.start]
