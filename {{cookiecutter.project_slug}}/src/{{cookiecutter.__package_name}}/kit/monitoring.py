@@ -99,7 +99,8 @@ def _sum(
             continue
         sums.rows += len(X)
         predicted = model.predict(X)
-        seen = model.features(X).assign(**{drift.PREDICTIONS: PROBLEM.columns(predicted)["prediction"]})
+        answers = PROBLEM.columns(predicted)["prediction"]
+        seen = model.features(X).assign(**{drift.PREDICTIONS: answers})
         for name, values in seen.items():
             bins = reference.features.get(str(name))
             if bins:
