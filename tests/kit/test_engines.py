@@ -70,6 +70,9 @@ def test_streams_give_what_is_read_whole(cleaned: list[Path]) -> None:
     X, y = kit_months.read(cleaned)
     found = parts.parts_of(cleaned)
     assert sum(part.rows for part in found) == len(y)
+    read = [parts.read(part, [contract.TARGET])[contract.TARGET].to_numpy() for part in found]
+    assert contract.PROBLEM.baseline(read, 1) == pytest.approx(y.mean())
+    assert sum(map(len, read)) == len(y)
     middle = X[contract.TIME][len(y) // 2]
     spans = streaming.Span(end=middle), streaming.Span(start=middle)
     targets = [np.concatenate([streaming.read_features(p, s)[1] for p in found]) for s in spans]

@@ -29,7 +29,7 @@ def test_a_pipeline_takes_raw_rows_and_survives_a_file(months: list[str], tmp_pa
     X, y = kit_months.read(paths[2:])
     actual, predicted = y.to_numpy(), pipeline.predict(X)
     learnt = kit_months.read(paths[:2])[1].to_numpy()
-    baseline = PROBLEM.baseline(learnt, len(y))
+    baseline = PROBLEM.baseline([learnt], len(y))
     assert baseline == pytest.approx(learnt.mean())
     errors = [PROBLEM.metrics(actual, found)["rmse"] for found in (predicted, baseline)]
     assert errors[0] < 0.7 * errors[1]

@@ -44,7 +44,7 @@ def test_a_regressions_metrics_are_scikit_learns() -> None:
     assert problem.error(problem.losses(y, predicted).mean()) == pytest.approx(found["rmse"])
     assert [*found] == [*problem.labels]
     assert problem.main == "rmse"
-    assert problem.baseline(np.array([1.0, 2.0, 4.0, 5.0]), 3).tolist() == [3, 3, 3]
+    assert problem.baseline([np.array([1.0, 2.0, 4.0]), np.array([5.0])], 3).tolist() == [3, 3, 3]
     assert problem.columns(predicted) == {"prediction": pytest.approx(predicted)}
 
 
@@ -145,5 +145,5 @@ def test_predictions_are_classes_and_probabilities() -> None:
 
 
 def test_the_baseline_says_the_shares() -> None:
-    shares = THREE.baseline(np.array([1.0, 0.0, 1.0, 2.0]), 2)
+    shares = THREE.baseline([np.array([1.0, 0.0]), np.array([1.0, 2.0])], 2)
     assert shares.tolist() == [[0.25, 0.5, 0.25]] * 2

@@ -133,7 +133,7 @@ def test_a_small_model_beats_the_baseline(
     months: list[Any], history: list[Path], pipeline: Any
 ) -> None:
     X, y = kit_months.read([months[-1].path])
-    baseline = PROBLEM.baseline(kit_months.read(history)[1].to_numpy(), len(y))
+    baseline = PROBLEM.baseline([kit_months.read(history)[1].to_numpy()], len(y))
     loss = PROBLEM.losses(y.to_numpy(), PROBLEM.predict(pipeline, X)).mean()
     assert loss < PROBLEM.losses(y.to_numpy(), baseline).mean(), "the features explain nothing"
 

@@ -1,5 +1,6 @@
 """A class as what is predicted: chances of each, and all that depends on it but the plots."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -65,9 +66,10 @@ class Classification(Problem, frozen=True):
         found["brier"] = float(share * np.mean(((predicted - actual) ** 2).sum(axis=1)))
         return found
 
-    def baseline(self, learnt: Floats, rows: int) -> Floats:
+    def baseline(self, targets: Iterable[Floats], rows: int) -> Floats:
         """Return the classes' shares of the training rows."""
-        counts = np.bincount(learnt.astype(int), minlength=len(self.classes))
+        most = len(self.classes)
+        counts = np.sum([np.bincount(y.astype(int), minlength=most) for y in targets], axis=0)
         return np.tile(counts / counts.sum(), (rows, 1))
 
     def predict(self, pipeline: Any, X: "pd.DataFrame") -> Floats:

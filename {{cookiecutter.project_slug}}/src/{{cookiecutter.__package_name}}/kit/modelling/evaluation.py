@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from ..files import replacing
 from ..records import Evaluation, Month, Verdict
+from . import parts
 from .contract import PROBLEM, TARGET, TIME
 from .months import read
 from .pipeline import importance, load
@@ -29,8 +29,9 @@ def evaluate(pipeline: Path, months: list[Month], test: Month, params: BaseModel
     X, y = read([test.path])
     actual, fitted = y.to_numpy(), load(pipeline)
     predicted = PROBLEM.predict(fitted, X)
-    learnt = pq.read_table([month.path for month in months], columns=[TARGET])[TARGET]
-    baseline = PROBLEM.baseline(learnt.to_numpy(), len(y))
+    learnt = parts.parts_of([month.path for month in months])
+    targets = (parts.read(part, [TARGET])[TARGET].to_numpy() for part in learnt)
+    baseline = PROBLEM.baseline(targets, len(y))
     tables = {"predicted": predicted, "baseline": baseline}
     columns = [pd.DataFrame(values).add_prefix(name) for name, values in tables.items()]
     path = pipeline.with_suffix(".predictions.parquet")

@@ -5,6 +5,7 @@ regression, and (n, classes) of probabilities for a classification.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -61,8 +62,8 @@ class Problem(BaseModel, ABC, frozen=True):
         """Return the metrics by name."""
 
     @abstractmethod
-    def baseline(self, learnt: Floats, rows: int) -> Floats:
-        """Return what always says the mean, or the shares, of training targets, for some rows."""
+    def baseline(self, targets: Iterable[Floats], rows: int) -> Floats:
+        """Return what always says the mean, or the shares, of parts of targets, for some rows."""
 
     @abstractmethod
     def predict(self, pipeline: Any, X: "pd.DataFrame") -> Floats:
@@ -112,9 +113,10 @@ class Regression(Problem, frozen=True):
         mae = float(np.mean(np.abs(predicted - y)))
         return {"rmse": float(np.sqrt(squares)), "mae": mae, "r2": float(r2)}
 
-    def baseline(self, learnt: Floats, rows: int) -> Floats:
+    def baseline(self, targets: Iterable[Floats], rows: int) -> Floats:
         """Return the mean of the target."""
-        return np.full(rows, learnt.mean())
+        total, count = np.sum([(y.sum(), len(y)) for y in targets], axis=0)
+        return np.full(rows, total / count)
 
     def predict(self, pipeline: Any, X: "pd.DataFrame") -> Floats:
         """Return the predicted numbers."""
