@@ -10,6 +10,7 @@ import pytest
 from .. import module
 
 boosting = module("kit.modelling.boosting")
+classification = module("kit.modelling.classification")
 contract = module("kit.modelling.contract")
 fitting = module("kit.modelling.fitting")
 kit_months = module("kit.modelling.months")
@@ -69,6 +70,20 @@ def test_features_whose_names_are_long_have_a_bar_each() -> None:
     [axes] = plots.training_plots(None, y, y, importance)["importance"].axes
     assert sorted(bar.get_width() for bar in axes.patches) == [50, 50]
     assert len({label.get_text() for label in axes.get_yticklabels()}) == len(importance)
+
+
+def test_classes_with_long_names_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = tuple(f"a kind of trip whose name is rather long, number {i}" for i in range(30))
+    monkeypatch.setattr(plots, "PROBLEM", classification.Classification(classes=names))
+    actual = np.arange(300) % 30
+    predicted = np.random.default_rng(0).dirichlet(np.ones(30), 300)
+    for name, figure in plots.training_plots(None, actual, predicted, {"distance": 1.0}).items():
+        if name != "importance":
+            legend = figure.axes[0].get_legend()
+            texts = [text.get_text() for text in legend.get_texts()]
+            assert len({*texts}) == 8, name
+            assert max(map(len, texts)) < 30
+            assert legend.get_title().get_text() == "8 of 30 classes"
 
 
 def test_what_cannot_be_saved_or_used_is_refused_before_the_fit(

@@ -13,7 +13,7 @@ from .modelling.contract import NOUN, PERIOD, PROBLEM, TARGET
 # Two colours that everybody can tell apart, in print too (Okabe and Ito 2008).
 BLUE, ORANGE = "#0072B2", "#D55E00"
 TOP_FEATURES = 20
-LONGEST_NAME = 40
+LONGEST_NAME, LONGEST_CLASS = 40, 24
 BINS = 10
 MOST_CLASSES = 8
 UNIT = f" ({PROBLEM.unit})" if PROBLEM.unit else ""
@@ -83,15 +83,15 @@ def _importance(importance: Mapping[str, float]) -> Figure:
     # By number: bars of one name, such as two that are cut alike, would be one bar.
     places = range(len(ordered))
     axes.barh(places, [100 * share for _, share in ordered], color=BLUE)
-    axes.set_yticks(places, [_short(name) for name, _ in ordered])
+    axes.set_yticks(places, [_short(name, LONGEST_NAME) for name, _ in ordered])
     axes.set(title="Feature importance", xlabel="Share (%)")
     return figure
 
 
-def _short(name: str) -> str:
+def _short(name: str, longest: int) -> str:
     """Return a name with its middle left out if it is long: names often differ at their ends."""
-    half = LONGEST_NAME // 2
-    return name if len(name) <= LONGEST_NAME else f"{name[:half]}…{name[-half:]}"
+    half = longest // 2
+    return name if len(name) <= longest else f"{name[:half]}…{name[-half:]}"
 
 
 def _class_plots(actual: Any, predicted: Any) -> dict[str, Figure]:
@@ -106,7 +106,7 @@ def _class_plots(actual: Any, predicted: Any) -> dict[str, Figure]:
         is_class, chance = actual == i, predicted[:, i]
         if not 0 < is_class.sum() < len(is_class):
             continue  # nothing to tell apart
-        style: dict[str, Any] = {"label": str(name)[:20]}
+        style: dict[str, Any] = {"label": _short(str(name), LONGEST_CLASS)}
         style |= {"color": BLUE} if len(_shown()) == 1 else {}
         roc_axes.plot(*roc_curve(is_class, chance)[:2], **style)
         precision, found, _ = precision_recall_curve(is_class, chance)
@@ -130,7 +130,8 @@ def _name(axes: Any, title: str, x: str, y: str) -> None:
     axes.set(title=f"{title} of {TARGET}, test {PERIOD}", xlabel=x, ylabel=y)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=np.linspace(0, 1, 6))
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="best")
+        count = len(PROBLEM.classes)
+        axes.legend(title=f"{MOST_CLASSES} of {count} classes" if count > MOST_CLASSES else None)
 
 
 def _make_figure(width: float, height: float) -> tuple[Figure, Axes]:
