@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from .modelling.contract import PROBLEM
 from .project import PROJECT
 from .registry import CHAMPION, champion, load, metrics_of
+from .runs import if_there
 from .tracking import connect
 
 # The registered model's tags whose names begin like this are the audit trail.
@@ -78,14 +79,10 @@ def _check(version: int) -> None:
     from mlflow.exceptions import MlflowException
 
     name, metric = f"version {version} of {PROJECT}", f"test_{PROBLEM.main}"
-    try:
-        if not 0 < version < LARGEST_VERSION:
-            raise ValueError(f"{name}: is not there; `uv run poe status` shows which are")
-        found = connect().get_model_version(PROJECT, str(version))
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        raise ValueError(f"{name}: is not there; `uv run poe status` shows which are") from None
+    is_number = 0 < version < LARGEST_VERSION
+    found = if_there(connect().get_model_version, PROJECT, str(version)) if is_number else None
+    if not found:
+        raise ValueError(f"{name}: is not there; `uv run poe status` shows which are")
     metrics = metrics_of(str(found.run_id))
     if metrics and metric not in metrics:
         raise ValueError(f"{name}: has no {metric}; promote another one, or train again")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from . import saved_model
 from .project import PROJECT
 from .records import Champion
-from .runs import find_run
+from .runs import find_run, if_there
 from .tracking import connect
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def register(run_id: str) -> int:
         raise ValueError(f"MLflow run {run_id}: holds no model; train again")
     model = outputs.model_outputs[0].model_id
     # A retry finds what the attempt that failed has registered.
-    found = client.search_model_versions(f"name='{PROJECT}' AND run_id='{run_id}'")
+    found = versions(f"run_id = '{run_id}'")
     made = (
         found[0]
         if found
@@ -46,16 +46,9 @@ def register(run_id: str) -> int:
 
 def champion() -> Champion | None:
     """Return the version with the alias champion, or None."""
-    from mlflow.exceptions import MlflowException
-
-    client = connect()
-    try:
-        found = client.get_model_version_by_alias(PROJECT, CHAMPION)
-    except MlflowException as error:
-        # A model without the alias answers the one, a missing model the other.
-        if error.error_code in {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"}:
-            return None
-        raise
+    found = if_there(connect().get_model_version_by_alias, PROJECT, CHAMPION)
+    if not found:
+        return None
     run_id = str(found.run_id)
     return Champion(version=int(found.version), run_id=run_id, metrics=metrics_of(run_id))
 
@@ -80,10 +73,10 @@ def load(version: int) -> Iterator[saved_model.Model]:
             yield model
 
 
-def versions() -> "list[ModelVersion]":
-    """Return all versions, newest first."""
-    found = connect().search_model_versions(f"name='{PROJECT}'", order_by=["version_number DESC"])
-    return list(found)
+def versions(*conditions: str) -> "list[ModelVersion]":
+    """Return the versions that meet conditions, as MLflow writes them; newest first."""
+    query = " AND ".join((f"name = '{PROJECT}'", *conditions))
+    return list(connect().search_model_versions(query, order_by=["version_number DESC"]))
 
 
 def set_verdict(version: int, verdict: str, digest: str) -> None:
@@ -96,11 +89,7 @@ def set_verdict(version: int, verdict: str, digest: str) -> None:
 
 def tested_on(digest: str) -> int | None:
     """Return the newest version that was compared on the month with this digest."""
-    found = connect().search_model_versions(
-        f"name='{PROJECT}' AND tags.{TESTED_ON} = '{digest}'",
-        max_results=1,
-        order_by=["version_number DESC"],
-    )
+    found = versions(f"tags.{TESTED_ON} = '{digest}'")
     return int(found[0].version) if found else None
 
 

@@ -1,24 +1,33 @@
 """What MLflow's runs say: their metrics, data and documents, and where to look at them."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .records import JUDGEMENTS, Judgement
-from .tracking import FOUND, connect, step_of
+from .tracking import FOUND, connect, series, step_of
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
+T = TypeVar("T")
 
-def find_run(run_id: str) -> "Run | None":
-    """Return an MLflow run, or None if somebody deleted it."""
+
+def if_there(find: Callable[..., T], *names: str) -> T | None:
+    """Return what MLflow finds by its names, or None if it is not there."""
     from mlflow.exceptions import MlflowException
 
     try:
-        return connect().get_run(run_id)
+        return find(*names)
     except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+        # A model without the alias answers the one, whatever is missing the other.
+        if error.error_code in {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"}:
             return None
         raise
+
+
+def find_run(run_id: str) -> "Run | None":
+    """Return an MLflow run, or None if somebody deleted it."""
+    return if_there(connect().get_run, run_id)
 
 
 def learnt_from(run_id: str) -> set[str]:
@@ -32,9 +41,8 @@ def verdict_on(run_id: str, period: str) -> Judgement | None:
     """Return the last verdict on a month in the series of an MLflow run, or None."""
     if not find_run(run_id):
         return None
-    series = connect().get_metric_history(run_id, f"{FOUND}verdict")
-    found = [metric for metric in series if metric.step == step_of(period)]
-    return JUDGEMENTS[int(max(found, key=lambda m: m.timestamp).value)] if found else None
+    found = series(connect(), run_id, f"{FOUND}verdict").get(step_of(period))
+    return None if found is None else JUDGEMENTS[int(found)]
 
 
 def document(run_id: str, name: str) -> dict[str, Any]:

@@ -122,13 +122,14 @@ def log_findings(run_id: str, seen: Inspection) -> dict[str, list[float]]:
     values = {names[name]: finding.value for name, finding in seen.findings.items()}
     values[f"{FOUND}verdict"] = JUDGEMENTS.index(seen.verdict)
     log_values(client, run_id, {}, values, step_of(seen.period))
-    return {name: _series(client, run_id, metric) for name, metric in names.items()}
+    return {name: [*series(client, run_id, metric).values()] for name, metric in names.items()}
 
 
-def _series(client: "MlflowClient", run_id: str, metric: str) -> list[float]:
-    history = sorted(client.get_metric_history(run_id, metric), key=lambda found: found.timestamp)
-    by_step = {found.step: float(found.value) for found in history}
-    return [by_step[step] for step in sorted(by_step)]
+def series(client: "MlflowClient", run_id: str, metric: str) -> dict[int, float]:
+    """Return the last value of a metric at each step, in the order of the steps."""
+    history = client.get_metric_history(run_id, metric)
+    history.sort(key=lambda found: (found.step, found.timestamp))
+    return {found.step: float(found.value) for found in history}
 
 
 def step_of(period: str) -> int:
