@@ -40,7 +40,7 @@ def clean(
         kept, old = _versions(keep)
         numbers = f" ({', '.join(str(version.version) for version in old)})" if old else ""
         heaps = {
-            f"versions of the model{numbers}": [_version(version) for version in old],
+            f"versions of the model{numbers}": [_training(str(v.run_id), v) for v in old],
             "MLflow runs of trainings that were cut off": [*_lost_runs(kept + old)],
             "checkpoints": [*_checkpoints(kept)],
             "leftovers of flow runs that were killed": [*_leftovers()],
@@ -77,14 +77,19 @@ def _nothing_at_work() -> Iterator[None]:
         yield
 
 
-def _version(version: "ModelVersion") -> Old:
-    run_id, model = str(version.run_id), str(version.source).rpartition("/")[2]
-    stores = _stores(run_id, model)
+def _training(run_id: str, version: "ModelVersion | None" = None) -> Old:
+    """Return an MLflow run, with the version that was made of it."""
+    stores = _stores(run_id, str(version.source).rpartition("/")[2] if version else "")
 
     def remove() -> None:
         # First of all it is no version any more, so that nobody finds half of one.
-        connect().delete_model_version(version.name, str(version.version))
-        _remove_run(run_id, stores)
+        if version:
+            connect().delete_model_version(version.name, str(version.version))
+        for store in stores:
+            store.delete_artifacts()
+        run = runs.find_run(run_id)
+        if run and run.info.lifecycle_stage == "active":
+            connect().delete_run(run_id)
 
     return sum(map(_size, stores)), remove
 
@@ -95,8 +100,7 @@ def _lost_runs(versions: "list[ModelVersion]") -> Iterator[Old]:
     before = f"attributes.start_time < {int((time.time() - DAY) * 1000)}"
     for run in client.search_runs([experiment_id(client)], before, max_results=1_000):
         if run.info.run_id not in known and FLOW_RUN in run.data.tags:
-            stores = _stores(run.info.run_id)
-            yield sum(map(_size, stores)), partial(_remove_run, run.info.run_id, stores)
+            yield _training(run.info.run_id)
 
 
 def _stores(run_id: str, model: str = "") -> list[Any]:
@@ -115,14 +119,6 @@ def _stores(run_id: str, model: str = "") -> list[Any]:
 def _size(store: Any, folder: str | None = None) -> int:
     found = store.list_artifacts(folder)
     return sum(_size(store, f.path) if f.is_dir else int(f.file_size or 0) for f in found)
-
-
-def _remove_run(run_id: str, stores: list[Any]) -> None:
-    for store in stores:
-        store.delete_artifacts()
-    run = runs.find_run(run_id)
-    if run and run.info.lifecycle_stage == "active":
-        connect().delete_run(run_id)
 
 
 def _checkpoints(kept: "list[ModelVersion]") -> Iterator[Old]:
