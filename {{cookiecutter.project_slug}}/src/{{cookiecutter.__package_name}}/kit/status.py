@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import DeploymentFilter, FlowFilter, FlowRunFilter
+from prefect.client.schemas.filters import FlowFilter, FlowRunFilter
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
 from rich.console import Console
@@ -15,6 +15,7 @@ from rich.table import Column, Table
 from ..settings import Settings
 from . import prediction, promotions, registry, runs, sources
 from .commands import advice
+from .deployed import deployments
 from .deployment import api_url
 from .locations import name_in
 from .modelling.contract import PERIOD, PROBLEM
@@ -100,9 +101,8 @@ def _newest_month() -> str:
 def _flow_runs() -> Table | str:
     if not api_url():
         return "no Prefect server is named: set PREFECT_API_URL in .env, or in a profile"
-    ours = DeploymentFilter.model_validate({"tags": {"all_": [PROJECT]}})
     with get_client(sync_client=True) as client:
-        deployed = client.read_deployments(deployment_filter=ours)
+        deployed = deployments(client)
         flows = {d.flow_id: str(d.entrypoint).rpartition(".")[2] for d in deployed}
         if not flows:
             return "nothing is deployed yet: uv run poe deploy"
