@@ -63,7 +63,7 @@ def _check_schedules() -> None:
 
 def _check_pushed() -> None:
     """Raise ValueError if flow runs would clone a branch that is not there."""
-    for step in _pull_steps():
+    for step in _prefect_yaml()["pull"]:
         for clone in (given for name, given in step.items() if name.endswith(".git_clone")):
             asked = ["git", "ls-remote", "--exit-code", clone["repository"], clone["branch"]]
             silent = os.environ | {"GIT_TERMINAL_PROMPT": "0"}
@@ -94,7 +94,8 @@ def worker(*options: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> No
 
 def _say_who_else_works(pool: str, name: str) -> None:
     """Warn where a flow run uses the folder of whichever worker takes it."""
-    if {"prefect.deployments.steps.set_working_directory": {"directory": "."}} in _pull_steps():
+    here = {"prefect.deployments.steps.set_working_directory": {"directory": "."}}
+    if here in _prefect_yaml()["pull"]:
         with get_client(sync_client=True) as client:
             found = client.read_workers_for_work_pool(pool)
         others = [other.name for other in found if other.status == "ONLINE" and other.name != name]
@@ -126,10 +127,6 @@ def make_work_pool() -> str:
 
 def _prefect_yaml() -> dict[str, Any]:
     return dict(yaml.safe_load(prefect_yaml()))
-
-
-def _pull_steps() -> list[dict[str, Any]]:
-    return list(_prefect_yaml()["pull"])
 
 
 def check_api_url() -> None:

@@ -1,5 +1,1 @@
 """The champion over HTTP: a typed API, and the forms that MLflow's clients send."""
-
-from .command import serve
-
-__all__ = ["serve"]
