@@ -31,12 +31,11 @@ def run(app: App) -> None:
         command(*given.args, **given.kwargs)
     except CycloptsError as error:
         sys.exit(f"error: {_on_one_line(str(error))}; --help shows the options")
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
     except Exception as error:
-        if line := advice(error):
-            sys.exit(f"error: {line}")
-        raise
+        line = advice(error)
+        if line is None:
+            raise
+        sys.exit(f"error: {line}")
     finally:
         # Or Python looks through all that was imported once more: a second, for nothing.
         gc.freeze()
@@ -69,7 +68,9 @@ class _SaidOnce(logging.Filter):
 
 
 def advice(error: Exception) -> str | None:
-    """Return in one line what a failure of MLflow, Prefect or an import asks for, or None."""
+    """Return in one line what is wrong and what to do; None for what nobody has foreseen."""
+    if isinstance(error, ValueError | OSError):
+        return str(error)
     if isinstance(error, ImportError):
         package = EXTRAS.get(str(error.name).partition(".")[0])
         return f"{package} is needed here; `uv add {package}`" if package else None
@@ -77,11 +78,11 @@ def advice(error: Exception) -> str | None:
 
 
 def _about_mlflow(error: Exception) -> str | None:
-    # Not imported here, which takes seconds: who has not used it did not fail in it.
-    mlflow = sys.modules.get("mlflow.exceptions")
-    if mlflow and isinstance(error, mlflow.MlflowException):
+    # By their names: to import MLflow takes seconds, and S3 is not everybody's.
+    packages = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    if "mlflow" in packages:
         return f"MLflow failed ({_cause(error)}); look at its server or its disk"
-    if isinstance(error, _errors_of_s3()):
+    if packages & {"boto3", "botocore"}:
         return (
             f"MLflow's files cannot be reached ({_cause(error)}); look at their address and login"
         )
@@ -89,25 +90,20 @@ def _about_mlflow(error: Exception) -> str | None:
 
 
 def _about_prefect(error: Exception) -> str | None:
-    httpx, is_away = sys.modules.get("httpx"), str(error).startswith("Failed to reach API")
-    if not is_away and not (httpx and isinstance(error, httpx.HTTPError)):
+    import httpx
+
+    is_away = str(error).startswith("Failed to reach API")
+    if not is_away and not isinstance(error, httpx.HTTPError):
         return None
     if UNTRUSTED in (cause := _cause(error)):
         return f"the Prefect API is not trusted ({cause}); name its CA in PREFECT_API_SSL_CERT_FILE"
     if is_away:
         return f"{error}; start it (uv run poe up), or change {ADDRESS}"
-    if httpx and isinstance(error, httpx.HTTPStatusError) and error.response.status_code in DENIED:
+    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in DENIED:
         problem = f"{error.request.url}: answers {error.response.status_code}"
         return f"{problem}; set PREFECT_API_AUTH_STRING, or PREFECT_API_KEY for Prefect Cloud"
     reason = str(error).partition("For more information")[0].strip(" -\n")
     return f"the Prefect API cannot be used ({reason}); look at {ADDRESS}"
-
-
-def _errors_of_s3() -> tuple[type[Exception], ...]:
-    boto3, botocore = sys.modules.get("boto3.exceptions"), sys.modules.get("botocore.exceptions")
-    if not boto3 or not botocore:
-        return ()
-    return boto3.Boto3Error, botocore.BotoCoreError, botocore.ClientError
 
 
 def _cause(error: BaseException) -> str:

@@ -51,12 +51,11 @@ def _or_why_not(part: Callable[[], Table | str]) -> Table | str:
     """Return a part of the screen; of one whose server is away or whose data are not there, why."""
     try:
         return part()
-    except (ValueError, OSError) as error:
-        return str(error)
     except Exception as error:
-        if found := advice(error):
-            return found
-        raise
+        found = advice(error)
+        if found is None:
+            raise
+        return found
 
 
 def _champion() -> str:
