@@ -5,14 +5,7 @@ from typing import Annotated, Any
 
 import pandas as pd
 import pyarrow as pa
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    Field,
-    TypeAdapter,
-    ValidationError,
-    create_model,
-)
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, create_model
 
 from ..modelling.contract import INPUTS, REQUIRED
 from ..modelling.rows import input_faults
@@ -53,7 +46,6 @@ def _type(field: pa.Field) -> Any:
 _FIELDS: dict[str, Any] = {field.name: (_type(field), ...) for field in INPUTS}
 Row: Any = create_model("Row", **_FIELDS)
 Rows: Any = Annotated[list[Row], Field(min_length=1)]
-ROWS: Any = TypeAdapter(Rows)
 
 
 class Predict(BaseModel, extra="forbid"):
@@ -108,7 +100,7 @@ def _rows(names: list[str], values: Any, by_column: bool = False) -> list[Any]:
     except ValueError:
         message = "The table is ragged: each row needs a value for each column"
         raise BadRowsError(message) from None
-    return list(_parsed(ROWS.validate_python, found))
+    return list(_parsed(Predict.model_validate, {"rows": found}).rows)
 
 
 def example() -> dict[str, Any]:
