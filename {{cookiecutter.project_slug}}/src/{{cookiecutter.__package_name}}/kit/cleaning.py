@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-from cyclopts import Parameter, validators
+from typing import TYPE_CHECKING, Any
 
 from ..settings import Settings
 from . import promotions, registry, runs
 from .files import CODE, text_digest
+from .records import Count
 from .tracking import connect, experiment_id
 
 if TYPE_CHECKING:
@@ -25,9 +24,7 @@ FLOW_RUN = "prefect.flow_run_id"
 Old = tuple[int, Callable[[], Any]]
 
 
-def clean(
-    yes: bool = False, keep: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 5
-) -> None:
+def clean(yes: bool = False, keep: Count = 5) -> None:
     """Show what is needed no more, checkpoints and old versions of the model; remove it by --yes.
 
     The champion, each version that the audit trail names, and predictions are kept.

@@ -1,16 +1,11 @@
 """The command `serve`."""
 
-from typing import Annotated
-
-from pydantic import Field
-
 from ..locations import check_port
 from ..project import PROJECT
+from ..records import Count
 
 
-def serve(
-    host: str = "127.0.0.1", port: int = 8000, workers: Annotated[int, Field(ge=1)] = 1
-) -> None:
+def serve(host: str = "127.0.0.1", port: int = 8000, workers: Count = 1) -> None:
     """Serve the champion's predictions until Ctrl-C; a new champion is taken within a minute.
 
     Args:
