@@ -33,12 +33,10 @@ def export(folder: Path, version: int | None = None) -> None:
         raise ValueError(f"version {version} of {PROJECT}: it or its MLflow run is not there")
     about = run.to_dictionary()
     told = {"project": PROJECT, "version": version, **about["data"], **about["inputs"]}
+    download = mlflow.artifacts.download_artifacts
     with replacing(folder) as temporary:
-        for name in (MODEL, RUN):
-            (temporary / name).mkdir(parents=True)
-        model = f"models:/{PROJECT}/{version}"
-        mlflow.artifacts.download_artifacts(model, dst_path=str(temporary / MODEL))
-        connect().download_artifacts(run.info.run_id, "", str(temporary / RUN))
+        download(f"models:/{PROJECT}/{version}", dst_path=str(temporary / MODEL))
+        download(run_id=run.info.run_id, dst_path=str(temporary / RUN))
         (temporary / ABOUT).write_text(json.dumps(told, indent=1), encoding="utf-8")
     print(f"Version {version} of {PROJECT} is in {folder}")
 

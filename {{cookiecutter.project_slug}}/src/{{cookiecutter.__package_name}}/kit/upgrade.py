@@ -13,7 +13,8 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
+from .project import ROOT
+
 PYPROJECT, LOCK = ROOT / "pyproject.toml", ROOT / "uv.lock"
 UV = os.environ.get("UV", "uv")
 # By then most versions that are broken or hostile have been withdrawn.
