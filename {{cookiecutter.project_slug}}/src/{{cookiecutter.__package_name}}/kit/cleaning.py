@@ -64,7 +64,6 @@ def _nothing_at_work() -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     folder = Settings().checkpoint_dir
-    folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         for what in ("training", "search"):
             try:

@@ -94,9 +94,7 @@ def one_at_a_time(what: str) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    path = Settings().checkpoint_dir / f"{what}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
+    lock = FileLock(Settings().checkpoint_dir / f"{what}.lock")
     try:
         held = lock.acquire(blocking=False)
     except Timeout:
