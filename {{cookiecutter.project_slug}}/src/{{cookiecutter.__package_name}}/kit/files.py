@@ -1,11 +1,10 @@
 """Files that are whole or not there, and digests of what is in them and of the code."""
 
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from .project import PACKAGE_FOLDER
 
@@ -61,10 +60,9 @@ def refuse_edited_code() -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path that is moved to `path` if all goes well; no half file is ever read."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
-    temporary = folder / f"{path.name}.part"
-    try:
+    with TemporaryDirectory(
+        prefix=".writing-", dir=path.parent, ignore_cleanup_errors=True
+    ) as folder:
+        temporary = Path(folder, f"{path.name}.part")
         yield temporary
         temporary.replace(path)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
