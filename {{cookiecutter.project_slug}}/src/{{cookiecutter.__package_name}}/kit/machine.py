@@ -85,7 +85,7 @@ class MachineSettings(BaseSettings):
         self._refuse_misspelt()
 
     def _refuse_misspelt(self) -> None:
-        in_file = dotenv_values(ENV_FILE, encoding="utf-8-sig") if ENV_FILE.exists() else {}
+        in_file = dotenv_values(ENV_FILE, encoding="utf-8-sig")
         known = {f"{PREFIX}{name}".upper() for name in type(self).model_fields}
         for name in sorted({*os.environ, *in_file}):
             if not name.upper().startswith(PREFIX) or name.upper() in known:
