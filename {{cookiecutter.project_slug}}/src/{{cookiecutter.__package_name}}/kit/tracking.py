@@ -127,9 +127,8 @@ def log_findings(run_id: str, seen: Inspection) -> dict[str, list[float]]:
 
 def series(client: "MlflowClient", run_id: str, metric: str) -> dict[int, float]:
     """Return the last value of a metric at each step, in the order of the steps."""
-    history = client.get_metric_history(run_id, metric)
-    history.sort(key=lambda found: (found.step, found.timestamp))
-    return {found.step: float(found.value) for found in history}
+    found = sorted(client.get_metric_history(run_id, metric), key=lambda m: (m.step, m.timestamp))
+    return {m.step: float(m.value) for m in found}
 
 
 def step_of(period: str) -> int:
