@@ -9,11 +9,11 @@ from .kit.machine import Device, MachineSettings, ProjectLocation
 
 
 class Settings(MachineSettings):
-    """The settings of this machine, besides the state folder and MLflow's server."""
+    """The settings of this machine; .env.example lists all, also those of the kit."""
 
     # Folder, or http(s), s3, gs or postgresql address, that holds the months.
     data_location: ProjectLocation = Field(default="data", validate_default=True)
-    # Prefect Secret block with the password for postgresql://; empty: libpq's own ways.
+    # Prefect Secret block with the password for postgresql://; empty: PGPASSWORD or ~/.pgpass.
     database_secret: str = ""
 
     # Rows to train on above which `train` reads them from the disk in batches.
@@ -25,9 +25,10 @@ class Settings(MachineSettings):
 
     # Share of the champion's error that a challenger must gain to be promoted.
     min_gain: float = Field(default=0.005, ge=0, lt=1)
-    # PSI of a feature above which `monitor` warns, and above which it asks for a retraining.
+    # Drift of a feature (population stability index) above which `monitor` warns, and above which
+    # it asks for a retraining.
     drift_warn: float = Field(default=0.1, ge=0)
     drift_fail: float = Field(default=0.25, ge=0)
-    # Share by which the champion's error may rise before `monitor` does the same.
+    # Rise of the champion's error, as a share, above which it warns, and asks for a retraining.
     error_warn: float = Field(default=0.1, ge=0)
     error_fail: float = Field(default=0.25, ge=0)

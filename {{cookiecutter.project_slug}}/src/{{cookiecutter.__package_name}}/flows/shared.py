@@ -30,7 +30,8 @@ NETWORK_TASK: dict[str, Any] = {
     "cache_policy": NO_CACHE,
 }
 
-# For tasks that make a checkpoint: done once for the same content and the same code.
+# For tasks that make a checkpoint: done once for the same content and the same code. Call them by
+# `checkpoint(task, ...)`, which does it again if the file is gone.
 CACHED_TASK: dict[str, Any] = {
     "cache_policy": BY_CONTENT,
     "persist_result": True,
