@@ -20,13 +20,14 @@ from .saved_model import Model
 
 # Rows in memory at a time.
 ROWS = 100_000
+# The champion's metric that its error on a month is compared with.
+TEST_ERROR = f"test_{PROBLEM.main}"
 
 
 def inspect_with_champion(raw: Path, source: str, champion: Champion) -> Inspection:
     """Judge a raw month by the champion."""
-    main = f"test_{PROBLEM.main}"
-    if main not in champion.metrics:
-        problem = f"version {champion.version}: its MLflow run has no {main}"
+    if TEST_ERROR not in champion.metrics:
+        problem = f"version {champion.version}: its MLflow run has no {TEST_ERROR}"
         raise ValueError(f"{problem}; promote another version, or train again")
     reference = drift.Reference.model_validate(document(champion.run_id, drift.REFERENCE))
     with registry.load(champion.version) as model:
@@ -56,7 +57,7 @@ def inspect(
         limits = (inf, inf) if name in (*SEASONAL, drift.PREDICTIONS) else psi_limits
         judgement = drift.judge(value, limits, drift.noise(expected, found))
         findings[name] = Finding(value=value, judgement=judgement)
-    error, test_error = None, champion.metrics[f"test_{PROBLEM.main}"]
+    error, test_error = None, champion.metrics[TEST_ERROR]
     if sums.labelled:
         error = float(PROBLEM.error(sums.losses / sums.labelled))
         error_limits = settings.error_warn, settings.error_fail
