@@ -147,3 +147,9 @@ def test_predictions_are_classes_and_probabilities() -> None:
 def test_the_baseline_says_the_shares() -> None:
     shares = THREE.baseline([np.array([1.0, 0.0]), np.array([1.0, 2.0])], 2)
     assert shares.tolist() == [[0.25, 0.5, 0.25]] * 2
+
+
+def test_classes_are_a_sequence_of_any_kind_with_a_name_or_without() -> None:
+    expected = Classification(classes=("on time", "late"))
+    assert Classification(["on time", "late"]) == expected
+    assert Classification(np.array(["on time", "late"]), threshold=0.5) == expected

@@ -1,6 +1,6 @@
 """A class as what is predicted: chances of each, and all that depends on it but the plots."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -27,9 +27,11 @@ class Classification(Problem, frozen=True):
     power = 1
     unknown = "none of the classes"
     baseline_name = "the class-share baseline"
-    classes: tuple[Any, ...]
     threshold: float = 0.5
     min_roc_auc: float = 0
+
+    def __init__(self, classes: Sequence[Any], **values: Any) -> None:
+        super().__init__(classes=tuple(classes), **values)
 
     def beyond_limits(self, metrics: dict[str, float]) -> str:
         """Return the limit if the ROC AUC, where there is one, is below it."""
