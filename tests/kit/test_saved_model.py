@@ -16,15 +16,26 @@ import pytest
 from .. import PACKAGE, ROOT, module
 
 kit_months = module("kit.modelling.months")
+model_logging = module("kit.model_logging")
 registry = module("kit.registry")
-requirements = module("kit.requirements")
 saved_model = module("kit.saved_model")
+CODE = module("kit.files").CODE
 
 
 @pytest.fixture
 def inputs(trained: Any) -> Any:
     """Inputs of the test month."""
     return kit_months.read([trained.test.path])[0]
+
+
+def edit_since(store: Path, old: str, new: str) -> list[Path]:
+    """Make it look as if features.py and so today's code had been edited since, and say where."""
+    files = [*store.rglob("features.py")]
+    for file in files:
+        file.write_text(file.read_text().replace(old, new))
+    for logged in store.rglob("MLmodel"):
+        logged.write_text(logged.read_text().replace(f"code: {CODE}", "code: that of then"))
+    return files
 
 
 def test_a_model_keeps_the_code_it_was_logged_with(
@@ -34,9 +45,7 @@ def test_a_model_keeps_the_code_it_was_logged_with(
     with registry.load(1) as model:
         today, distance = model.predict(inputs), model.features(inputs)["distance"]
         assert saved_model.is_here(model)
-    # As if features.py had been edited since: the code that was logged is not today's.
-    for file in store.rglob("features.py"):
-        file.write_text(file.read_text().replace("(miles > 0)", "(miles > 2)"))
+    edit_since(store, "(miles > 0)", "(miles > 2)")
     with registry.load(1) as model:
         then = [model.predict(inputs[:700]), model.predict(inputs[700:])]
         found = model.features(inputs)["distance"]
@@ -49,12 +58,11 @@ def test_a_model_keeps_the_code_it_was_logged_with(
 
 
 def test_code_that_no_longer_runs_is_named(store: Path, inputs: pd.DataFrame) -> None:
-    for file in store.rglob("features.py"):
-        file.write_text(file.read_text().replace('trips["trip_distance"]', 'trips["km"]'))
+    files = edit_since(store, 'trips["trip_distance"]', 'trips["km"]')
     message = r"^version 1: fails with the code that it was logged with \(KeyError: 'km'\)"
     with registry.load(1) as model, pytest.raises(ValueError, match=message):
         model.predict(inputs)
-    for file in store.rglob("features.py"):
+    for file in files:
         file.unlink()
     message = r"^version 2: .*ImportError: cannot import name 'features'"
     with pytest.raises(ValueError, match=message), registry.load(2):
@@ -62,13 +70,52 @@ def test_code_that_no_longer_runs_is_named(store: Path, inputs: pd.DataFrame) ->
 
 
 def test_code_that_a_user_added_is_logged_with_the_model(store: Path, inputs: pd.DataFrame) -> None:
-    for file in store.rglob("features.py"):
+    for file in edit_since(store, "(miles > 0)", "(miles > MPH)"):
         text = file.read_text().replace("import numpy", "from .speeds import MPH\nimport numpy", 1)
-        file.write_text(text.replace("(miles > 0)", "(miles > MPH)"))
+        file.write_text(text)
         file.with_name("speeds.py").write_text("MPH = 2\n")
     with registry.load(1) as model:
         assert not saved_model.is_here(model)
         assert (model.features(inputs)["distance"].dropna() > 2).all()
+
+
+def test_what_a_model_needs_of_a_package_is_logged(tmp_path: Path) -> None:
+    """What its pipeline imports, by whatever way, and the user's data; not flows nor examples."""
+    package = Path(shutil.copytree(ROOT / "src" / PACKAGE, tmp_path / PACKAGE))
+    with model_logging.copied_code(package) as code:
+        before = {path.relative_to(code).as_posix() for path in code.rglob("*") if path.is_file()}
+    assert {"__init__.py", "data.py", "features.py", "model.py"} < before
+    assert "kit/modelling/pipeline.py" in before
+    assert not any(name.startswith(("flows/", "examples/", "kit/serving/")) for name in before)
+    assert not any("__pycache__" in name for name in before)
+    for name, text in {
+        "weather.py": "from .kit import machine\n",
+        "weather.old.py": "",
+        "zones/names.csv": "zone\n",
+        "zones/near.py": "from ..kit import deployed\nimport yaml\n",
+        "zones/inner/far.py": "from ...kit import progress\n",
+    }.items():
+        (package / name).parent.mkdir(exist_ok=True, parents=True)
+        (package / name).write_text(text)
+    with (package / "features.py").open("a") as file:
+        file.write("\n\ndef warm():\n    from .weather import machine\n")
+    with model_logging.copied_code(package) as code:
+        after = {path.relative_to(code).as_posix() for path in code.rglob("*") if path.is_file()}
+    added = {"weather.py", "kit/machine.py", "zones/names.csv", "zones/near.py"}
+    added |= {"kit/deployed.py", "zones/inner/far.py", "kit/progress.py"}
+    assert added <= after - before
+    assert f"PyYAML=={version('PyYAML')}" in model_logging.requirements(package)
+
+
+def test_a_model_of_todays_code_needs_nothing_but_its_file(
+    store: Path, inputs: pd.DataFrame
+) -> None:
+    with registry.load(1) as model:
+        expected = model.predict(inputs)
+    for code in store.rglob("code"):
+        shutil.rmtree(code)
+    with registry.load(1) as model:
+        assert (model.predict(inputs) == expected).all()
 
 
 PREDICT = """
@@ -141,8 +188,8 @@ def test_a_logged_model_names_the_packages_it_needs(
 def test_requirements_follow_the_imports(tmp_path: Path) -> None:
     package = tmp_path / PACKAGE
     shutil.copytree(ROOT / "src" / PACKAGE, package)
-    before = requirements.requirements(package)
+    before = model_logging.requirements(package)
     with (package / "features.py").open("a") as file:
         file.write("\n\ndef holidays():\n    import yaml\n")
     (package / "flows" / "training.py").write_text("import cyclopts\n")
-    assert {*requirements.requirements(package)} - {*before} == {f"PyYAML=={version('PyYAML')}"}
+    assert {*model_logging.requirements(package)} - {*before} == {f"PyYAML=={version('PyYAML')}"}

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from . import saved_model
@@ -64,13 +63,9 @@ def the_champion() -> Champion:
 @contextmanager
 def load(version: int) -> Iterator[saved_model.Model]:
     """Give the model of a version, run by the code that it was logged with."""
-    import mlflow
-
     connect()
-    with TemporaryDirectory() as folder:
-        path = mlflow.artifacts.download_artifacts(f"models:/{PROJECT}/{version}", dst_path=folder)
-        with saved_model.load(path, f"version {version}") as model:
-            yield model
+    with saved_model.load(f"models:/{PROJECT}/{version}", f"version {version}") as model:
+        yield model
 
 
 def versions(*conditions: str) -> "list[ModelVersion]":

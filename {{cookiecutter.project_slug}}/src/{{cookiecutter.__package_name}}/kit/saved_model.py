@@ -6,19 +6,18 @@ go on with other features than it learnt from, and nothing would say so.
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import PIPE, Popen
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 import pyarrow as pa
 
-from .files import CODE, code_digest
+from .files import CODE
 from .modelling.contract import INPUTS, PROBLEM
-from .project import PACKAGE, PACKAGE_FOLDER
-from .requirements import requirements
+from .project import PACKAGE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
 
     from .modelling.problems import Floats
 
+FILE = "model.skops"
 PROCESS = Path(__file__).with_name("saved_model_process.py")
-KINDS = {"i": "long", "f": "double", "M": "datetime", "O": "string", "U": "string"}
 
 
 class Model(Protocol):
@@ -40,42 +39,35 @@ class Model(Protocol):
         """Return what its code makes of raw columns, of shape (n, features)."""
 
 
-def logging_options(example: "pd.DataFrame") -> dict[str, Any]:
-    """Return what MLflow keeps with a model: its code, what that needs, and its signature."""
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
-
-    from .modelling.pipeline import TRUSTED
-
-    columns = [ColSpec(KINDS.get(t.kind, "string"), str(n)) for n, t in example.dtypes.items()]
-    outputs = Schema([ColSpec("long" if PROBLEM.classes else "double")])
-    return {
-        "name": "model",
-        "signature": ModelSignature(inputs=Schema([*columns]), outputs=outputs),
-        "input_example": example,
-        "pip_requirements": requirements(PACKAGE_FOLDER),
-        "code_paths": [str(PACKAGE_FOLDER)],
-        "skops_trusted_types": TRUSTED,
-    }
-
-
 @contextmanager
-def load(folder: str | Path, name: str) -> Iterator[Model]:
-    """Give the model that MLflow logged in `folder`; in another process if its code is not today's.
+def load(uri: str, name: str) -> Iterator[Model]:
+    """Give a model from an address of MLflow; in another process if its code is not today's.
 
     Raises ValueError, with the model's name, if that process fails.
     """
-    saved, code = Path(folder, "model.skops"), Path(folder, "code")
-    if code_digest(code / PACKAGE) == CODE:
-        from .modelling.pipeline import load as load_pipeline
+    import mlflow
 
-        yield _Here(load_pipeline(saved))
-        return
+    logged = mlflow.models.get_model_info(uri).metadata or {}
+    is_todays = logged.get("code") == CODE
+    with TemporaryDirectory() as folder:
+        wanted = f"{uri}/{FILE}" if is_todays else uri
+        path = Path(mlflow.artifacts.download_artifacts(wanted, dst_path=folder))
+        if is_todays:
+            from .modelling.pipeline import load as load_pipeline
+
+            yield _Here(load_pipeline(path))
+            return
+        with _isolated(path, name) as model:
+            yield model
+
+
+@contextmanager
+def _isolated(folder: Path, name: str) -> Iterator["_Isolated"]:
     # -P: the folder of the script, which holds today's code, is not searched.
-    command = [sys.executable, "-P", str(PROCESS), PACKAGE, str(saved)]
-    environment = os.environ | {"PYTHONPATH": str(code)}
+    command = [sys.executable, "-P", str(PROCESS), PACKAGE, str(folder / FILE)]
+    environment = os.environ | {"PYTHONPATH": str(folder / "code")}
     with (
-        tempfile.TemporaryFile() as errors,
+        TemporaryFile() as errors,
         Popen(command, stdin=PIPE, stdout=PIPE, stderr=errors, env=environment) as process,
     ):
         yield _Isolated(process, errors, name)

@@ -69,7 +69,7 @@ def log_training(found: Evaluation, tags: dict[str, str]) -> str:
     """Log all of a training to a new MLflow run, and return its id."""
     import mlflow
 
-    from . import drift, plots, saved_model
+    from . import drift, model_logging, plots
     from .modelling import evaluation, months, pipeline
 
     refuse_edited_code()
@@ -88,8 +88,7 @@ def log_training(found: Evaluation, tags: dict[str, str]) -> str:
         figures = plots.training_plots(times, actual, predicted, found.importance)
         for name, figure in figures.items():
             mlflow.log_figure(figure, f"plots/{name}.png")
-        model = pipeline.load(found.pipeline)
-        mlflow.sklearn.log_model(model, **saved_model.logging_options(example))
+        model_logging.log(pipeline.load(found.pipeline), example)
     return run_id
 
 
