@@ -78,30 +78,19 @@ SKLEARN = {
 def definitions_for(name: str, readme: str) -> str:
     """Return what model.py needs for an estimator: LightGBM's and Ridge's as the README has it."""
     if name == "LightGBM":
-        found = re.findall(r"```python\n(TRUSTED_TYPES = .*?)```", readme, re.DOTALL)
+        found = re.findall(r"LightGBM.*?```python\n(.*?)```", readme, re.DOTALL)
         return str(found[0])
     imports, estimator = SKLEARN[name]
     if name == "Ridge":
         assert f"`{estimator}`" in readme
-    types = '["numpy.dtype"]' if name == "Ridge" else "[]"
-    make = MAKE.format(imports=imports, estimator=estimator)
-    return f"TRUSTED_TYPES: list[str] = {types}\n{PARAMS}{make}"
+    return PARAMS + MAKE.format(imports=imports, estimator=estimator)
 
 
 def use(project: BakedProject, folder: Path) -> dict[str, Any]:
-    """Run the walk; what a model may hold is added to TRUSTED_TYPES if the training names it."""
+    """Run the walk."""
     script, told = folder / "use.py", folder / "told.json"
     script.write_text(USE.format(package=project.package))
-    command = ("uv", "run", "python", str(script), str(told))
-    done = project.run(*command, check=False)
-    if lacking := re.search(r"TRUSTED_TYPES lacks types.*", done.stderr):
-        names = re.findall(r'"([^"]+)"', lacking[0])
-        model = project.path / "src" / project.package / "model.py"
-        edit(
-            model, f"TRUSTED_TYPES: list[str] = {names!r}\n", {"TRUSTED_TYPES"}, leave_the_rest=True
-        )
-        done = project.run(*command)
-    assert not done.returncode, done.stderr
+    project.run("uv", "run", "python", str(script), str(told))
     return dict(json.loads(told.read_text()))
 
 
@@ -116,7 +105,7 @@ def test_other_estimators_are_trained_compared_used_and_undone(
         model = fresh.path / "src" / fresh.package / "model.py"
         fresh.run("git", "checkout", "--quiet", "HEAD", "--", str(model), check=False)
         new = definitions_for(name, readme)
-        named = {"TRUSTED_TYPES", "TrainParams", "SEARCH_SPACE", "LOG_SCALE", "make_estimator"}
+        named = {"TrainParams", "SEARCH_SPACE", "LOG_SCALE", "make_estimator"}
         edit(model, new, named, leave_the_rest=True)
         told = use(fresh, tmp_path)
         version += 1

@@ -173,7 +173,7 @@ def code_under(heading: str, page: str) -> list[str]:
 def test_the_readmes_own_example(fresh: BakedProject) -> None:
     """Put one CSV into data/, and predict a number of its months, and then a class."""
     page = section(fresh)
-    named = {*re.findall(r"`(\w+)`", page), "TRUSTED_TYPES"}
+    named = {*re.findall(r"`(\w+)`", page)}
     [command] = {*re.findall(r"`(uv run pytest [^`]+)`", page)}
     for sample in (fresh.path / "data").glob("*.parquet"):
         sample.unlink()

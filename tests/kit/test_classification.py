@@ -27,7 +27,6 @@ MODEL = """
 from .kit.modelling.classification import Classification
 
 PROBLEM = Classification(classes={classes})
-TRUSTED_TYPES = ["xgboost.core.Booster", "xgboost.sklearn.XGBClassifier"]
 regression = make_estimator
 
 
@@ -80,6 +79,7 @@ def test_the_projects_own_tests_pass_unedited(tmp_path: Path) -> None:
 ENGINES = """
 import json, shutil, sys
 from pathlib import Path
+from mlflow.models import Model
 from PACKAGE.kit import plots, saved_model
 from PACKAGE.kit.modelling import fitting, months, pipeline
 from PACKAGE.kit.modelling.contract import PROBLEM, TrainParams
@@ -103,9 +103,9 @@ for engine in ("memory", "external"):
     assert {*drawn} == {"roc", "precision_recall", "calibration", "importance"}
 
 # By the code that it was logged with, which is not today's.
-package = Path(shutil.copytree("src/PACKAGE", folder / "code" / "PACKAGE"))
-(package / "of_then.py").touch()
-with saved_model.load(folder, "version 1") as model:
+shutil.copytree("src/PACKAGE", folder / "code" / "PACKAGE")
+Model(metadata={"code": "that of then"}).save(folder / "MLmodel")
+with saved_model.load(str(folder), "version 1") as model:
     assert not saved_model.is_here(model)
     assert abs(model.predict(X) - predicted).max() < 1e-6
 print(json.dumps(found))

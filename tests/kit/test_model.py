@@ -1,6 +1,6 @@
 """The pipeline: from raw rows to predictions, and its file."""
 
-import re
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -87,19 +87,27 @@ def test_classes_with_long_names_are_told_apart(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_cannot_be_saved_or_used_is_refused_before_the_fit(
-    monkeypatch: pytest.MonkeyPatch,
+    months: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
     from xgboost import XGBClassifier, XGBRegressor
 
     nowhere, params = [Path("/nowhere")], contract.TrainParams()
     monkeypatch.setattr(fitting, "make_estimator", lambda _: XGBClassifier())
     with pytest.raises(ValueError, match="makes a XGBClassifier, which is not for a Regression;"):
         fitting.fit(nowhere, params)
-    monkeypatch.setattr(fitting, "make_estimator", lambda _: XGBRegressor())
-    trusted = [name for name in pipelines.TRUSTED if "xgboost" not in name]
-    monkeypatch.setattr(pipelines, "TRUSTED", trusted)
-    with pytest.raises(ValueError, match=r'lacks types .*; add "xgboost\.sklearn\.XGBRegressor"'):
-        fitting.fit(nowhere, params)
+    # A function of a package that has nothing to do with the estimator's.
+    scaled = make_pipeline(FunctionTransformer(copy.copy), XGBRegressor())
+    for reader in (fitting, pipelines):
+        monkeypatch.setattr(reader, "make_estimator", lambda _: scaled)
+    advice = r'^model\.py: the estimator holds types .*: TRUSTED_TYPES = \["copy\.copy"\]$'
+    with pytest.raises(ValueError, match=advice):
+        pipelines.refuse_untrusted(pipelines.make_pipeline(scaled))
+    with pytest.raises(ValueError, match=advice):
+        fitting.fit(cleaned(months, tmp_path)[:1], params)
+    monkeypatch.setattr(pipelines, "TRUSTED", [*pipelines.TRUSTED, "copy.copy"])
+    pipelines.refuse_untrusted(pipelines.make_pipeline(scaled))
 
 
 def test_any_estimator_of_scikit_learns_kind_is_fitted(
@@ -110,12 +118,9 @@ def test_any_estimator_of_scikit_learns_kind_is_fitted(
     def make(_: Any) -> Any:
         return HistGradientBoostingRegressor(max_iter=20, random_state=0)
 
-    monkeypatch.setattr(fitting, "make_estimator", make)
+    for reader in (fitting, pipelines):
+        monkeypatch.setattr(reader, "make_estimator", make)
     paths = cleaned(months, tmp_path)
-    with pytest.raises(ValueError, match=r"^model\.py: TRUSTED_TYPES lacks types") as refused:
-        fitting.fit(paths[:1], contract.TrainParams())
-    named = re.findall(r'"([^"]+)"', str(refused.value))
-    monkeypatch.setattr(pipelines, "TRUSTED", [*pipelines.TRUSTED, *named])
     pipeline = fitting.fit(paths[:1], contract.TrainParams())
     X, y = kit_months.read(paths[1:2])
     importance = pipelines.importance(pipeline, X, y.to_numpy())

@@ -10,9 +10,6 @@ from .kit.modelling.problems import Regression
 # Classification(classes=("on time", "late")), from .kit.modelling.classification.
 PROBLEM = Regression(unit="minutes")
 
-# The types outside of scikit-learn that a saved model may hold; any other is refused.
-TRUSTED_TYPES = ["xgboost.core.Booster", "xgboost.sklearn.XGBRegressor"]
-
 
 class TrainParams(BaseModel, extra="forbid"):
     """Params of the estimator; of XGBoost's rounds, early stopping chooses how many."""

@@ -15,31 +15,30 @@ from .project import PACKAGE_FOLDER
 
 if TYPE_CHECKING:
     import pandas as pd
-    from sklearn.pipeline import Pipeline
 
 KINDS = {"i": "long", "f": "double", "M": "datetime", "O": "string", "U": "string"}
 
 
-def log(pipeline: "Pipeline", example: "pd.DataFrame") -> None:
-    """Log a pipeline to the MLflow run that is active: with its code and what that needs."""
+def log(saved: Path, example: "pd.DataFrame") -> None:
+    """Log a saved pipeline to the MLflow run that is active: with its code and what that needs."""
     import mlflow
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    from .modelling.pipeline import TRUSTED
+    from .modelling import pipeline
 
     columns = [ColSpec(KINDS.get(t.kind, "string"), str(n)) for n, t in example.dtypes.items()]
     outputs = Schema([ColSpec("long" if PROBLEM.classes else "double")])
     with copied_code(PACKAGE_FOLDER) as code:
         mlflow.sklearn.log_model(
-            pipeline,
+            pipeline.load(saved),
             name="model",
             signature=ModelSignature(inputs=Schema([*columns]), outputs=outputs),
             input_example=example,
             pip_requirements=requirements(PACKAGE_FOLDER),
             code_paths=[str(code)],
             metadata={"code": CODE},
-            skops_trusted_types=TRUSTED,
+            skops_trusted_types=pipeline.trusted_types(saved),
         )
 
 

@@ -47,7 +47,7 @@ def load(uri: str, name: str) -> Iterator[Model]:
     """
     import mlflow
 
-    logged = mlflow.models.get_model_info(uri).metadata or {}
+    logged = mlflow.models.Model.load(uri).metadata or {}
     is_todays = logged.get("code") == CODE
     with TemporaryDirectory() as folder:
         wanted = f"{uri}/{FILE}" if is_todays else uri

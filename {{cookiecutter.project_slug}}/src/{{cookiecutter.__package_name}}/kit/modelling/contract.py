@@ -32,7 +32,6 @@ NAMES: dict[ModuleType, dict[str, tuple[Any, str]]] = {
     },
     model: {
         "PROBLEM": (Problem, "a Regression or a Classification"),
-        "TRUSTED_TYPES": (list, "the types that a saved model may hold, as a list of names"),
         "TrainParams": (type, "a pydantic model of the estimator's params"),
         "make_estimator": (Callable, "a function of TrainParams that returns an estimator"),
     },
@@ -98,7 +97,8 @@ INPUTS = pa.schema([field for field in SCHEMA if field.name not in LABELS])
 GROUPS, PER, build_features = features.GROUPS, features.PER, features.build_features
 SEASONAL: tuple[str, ...] = getattr(features, "SEASONAL", ())
 PROBLEM: Problem = model.PROBLEM
-TRUSTED_TYPES = model.TRUSTED_TYPES
+# Only for what an estimator holds of other packages than its own, such as a function.
+TRUSTED_TYPES: list[str] = getattr(model, "TRUSTED_TYPES", [])
 TrainParams: TypeAlias = model.TrainParams
 make_estimator = model.make_estimator
 SEARCH_SPACE: dict[str, tuple[float, float]] = getattr(model, "SEARCH_SPACE", {})
