@@ -11,7 +11,6 @@ from ..kit.locations import Location
 from ..kit.orchestration import name_with_file
 from ..kit.project import PROJECT
 from ..kit.records import Champion, Count, Inspection, RetrainResult
-from ..settings import Settings
 from .scoring import score
 from .shared import HOUR, NETWORK_TASK, fetch, find_champion, find_months
 from .training import train
@@ -62,7 +61,7 @@ def monitor(path: Location | None = None, alarm: bool = True) -> Inspection:
     """
     champion = find_champion()
     path = find_months([path] if path else None)[-1]
-    found = inspect(fetch(path, Settings().checkpoint_dir), path, champion)
+    found = inspect(fetch(path), path, champion)
     publish_inspection(found, champion)
     if alarm and found.verdict == "fail":
         raise_alarm(found)

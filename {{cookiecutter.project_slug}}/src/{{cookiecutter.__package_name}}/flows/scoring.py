@@ -45,14 +45,10 @@ def score(paths: list[Location] | None = None) -> ScoreResult:
     """
     from ..kit.prediction import check_names
 
-    settings = Settings()
     champion = find_champion()
     paths = find_months(paths)
     check_names(paths)
-    months = [
-        predict(fetch(path, settings.checkpoint_dir), path, champion, settings.prediction_dir)
-        for path in paths
-    ]
+    months = [predict(fetch(path), path, champion, Settings().prediction_dir) for path in paths]
     publish_scores(months, champion)
     result = ScoreResult(model_version=champion.version, months=months)
     get_run_logger().info(result.summary)

@@ -61,11 +61,11 @@ def find_months(given: list[str] | None) -> list[str]:
 
 
 @task(task_run_name=name_with_file, **NETWORK_TASK)
-def fetch(location: str, folder: Path) -> Path:
+def fetch(location: str) -> Path:
     """Copy a month into the checkpoints; a local file stays where it is."""
     from ..kit import sources
 
-    return sources.fetch(location, folder / "raw")
+    return sources.fetch(location, Settings().raw_dir)
 
 
 @task(task_run_name=name_with_file, **CACHED_TASK)
@@ -78,7 +78,7 @@ def clean(raw: Path, location: str, folder: Path) -> Month:
 
 def fetch_and_clean(location: str, folder: Path) -> Month:
     """Fetch and clean a month."""
-    return checkpoint(clean, fetch(location, folder), location, folder)
+    return checkpoint(clean, fetch(location), location, folder)
 
 
 @task(**NETWORK_TASK)

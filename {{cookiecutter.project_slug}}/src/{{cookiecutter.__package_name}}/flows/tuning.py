@@ -1,6 +1,7 @@
 """The flow `tune`: a search for better params."""
 
 import os
+from typing import Any
 
 from prefect import flow, get_run_logger, task
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -12,9 +13,10 @@ from ..kit.records import Count, Month, TuneResult
 from ..settings import Settings
 from .shared import NETWORK_TASK, choose_months, fetch_and_clean
 
-# More at once would learn less from each other.
+# More at once would learn less from each other; each has its share of the cores.
 TRIALS_AT_ONCE = min(4, os.cpu_count() or 1)
 THREADS_OF_TRIAL = (os.cpu_count() or 1) // TRIALS_AT_ONCE
+SIDE_BY_SIDE: Any = ThreadPoolTaskRunner(max_workers=TRIALS_AT_ONCE)
 
 
 @task(**NETWORK_TASK)
@@ -43,10 +45,7 @@ def close_search(search: str, name: str) -> TuneResult:
     return tuning.close_search(search, name)
 
 
-@flow(
-    name=f"{PROJECT}-tune",
-    task_runner=ThreadPoolTaskRunner(max_workers=TRIALS_AT_ONCE),  # type: ignore[arg-type]
-)
+@flow(name=f"{PROJECT}-tune", task_runner=SIDE_BY_SIDE)
 @one_at_a_time("search")
 def tune(
     train_paths: list[Location] | None = None,
