@@ -78,7 +78,7 @@ SKLEARN = {
 def definitions_for(name: str, readme: str) -> str:
     """Return what model.py needs for an estimator: LightGBM's and Ridge's as the README has it."""
     if name == "LightGBM":
-        found = re.findall(r"LightGBM.*?```python\n(.*?)```", readme, re.DOTALL)
+        found = re.findall(r"here LightGBM,.*?```python\n(.*?)```", readme, re.DOTALL)
         return str(found[0])
     imports, estimator = SKLEARN[name]
     if name == "Ridge":
