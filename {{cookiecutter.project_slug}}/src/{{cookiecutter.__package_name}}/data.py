@@ -6,10 +6,10 @@ import pyarrow as pa
 PICKUP = "lpep_pickup_datetime"
 DROPOFF = "lpep_dropoff_datetime"
 
-# The column that puts the rows in order, and into periods; None if only files' names say those.
+# The column with the time of a row, which says its period; None if only files' names say that.
 TIME = PICKUP
 
-# What is tested on at a time, and named in the files: "month", "week" or "day".
+# The period: models are tested on one, and files are named by it: "month", "week" or "day".
 PERIOD = "month"
 
 # What is predicted: a column that `clean` adds, or a raw one that is in SCHEMA, LABELS and

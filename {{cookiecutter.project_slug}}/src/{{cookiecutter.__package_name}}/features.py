@@ -13,7 +13,7 @@ GROUPS = ("pickup", "dropoff", "pair", "either_way")
 # None: no such feature.
 PER: str | None = "distance"
 
-# Features that are other in each month by themselves, such as the temperature: `monitor` reports
+# Features that differ from season to season, such as the temperature: `monitor` reports
 # their drift, and asks for no retraining because of it.
 SEASONAL: tuple[str, ...] = ()
 

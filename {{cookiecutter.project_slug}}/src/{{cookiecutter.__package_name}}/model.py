@@ -12,7 +12,7 @@ PROBLEM = Regression(unit="minutes")
 
 
 class TrainParams(BaseModel, extra="forbid"):
-    """Params of the estimator; of XGBoost's rounds, early stopping chooses how many."""
+    """Params of the estimator; early stopping chooses how many trees, up to max_rounds."""
 
     learning_rate: float = Field(default=0.1, gt=0, le=1, description="Weight of each new tree")
     max_depth: int = Field(default=10, ge=1, le=16, description="Depth of a tree")
@@ -29,8 +29,8 @@ class TrainParams(BaseModel, extra="forbid"):
     seed: int = Field(default=42, ge=0, description="Seed of the random numbers")
 
 
-# Which params `tune` tries, from and to: whole numbers where both ends are, else any number.
-# Those in LOG_SCALE are tried evenly on a logarithmic scale. The others stay as they are.
+# The params that `tune` tries, from and to; between two whole numbers only whole ones, between
+# others any. Those in LOG_SCALE are tried evenly on a logarithmic scale. The rest stay as they are.
 SEARCH_SPACE: dict[str, tuple[float, float]] = {
     "learning_rate": (0.03, 0.3),
     "max_depth": (4, 14),

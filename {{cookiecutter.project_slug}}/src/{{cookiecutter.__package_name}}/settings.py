@@ -29,6 +29,7 @@ class Settings(MachineSettings):
     # it asks for a retraining.
     drift_warn: float = Field(default=0.1, ge=0)
     drift_fail: float = Field(default=0.25, ge=0)
-    # Rise of the champion's error, as a share, above which it warns, and asks for a retraining.
+    # Rise of the champion's error, as a share, above which `monitor` warns, and above which it asks
+    # for a retraining.
     error_warn: float = Field(default=0.1, ge=0)
     error_fail: float = Field(default=0.25, ge=0)

@@ -1,4 +1,4 @@
-"""The flows by name: `<package>.flows.train` is the address of `train`."""
+"""The flows by name: prefect.yaml and the commands find them here."""
 
 from ..kit.housekeeping import clean
 from .monitoring import monitor, retrain

@@ -45,7 +45,7 @@ def raise_alarm(inspection: Inspection) -> None:
 
 @task(**NETWORK_TASK)
 def find_tested(digest: str) -> int | None:
-    """Find the newest version that was compared on the month with this digest."""
+    """Find the newest version that was tested on the month with this digest."""
     from ..kit import registry
 
     return registry.tested_on(digest)
@@ -73,10 +73,10 @@ def monitor(path: Location | None = None, alarm: bool = True) -> Inspection:
 def retrain(
     force: bool = False, window: Count | None = None, auto_promote: bool = True
 ) -> RetrainResult:
-    """Train, with the params of model.py, if the newest month has drifted; then score it.
+    """Train, with the params of model.py, if the newest month fails and is new; then score it.
 
     Args:
-        force: Train whatever the verdict on the month.
+        force: Train whatever the verdict on the month, and also if a version was tested on it.
         window: How many months to train on, the newest; by default all.
         auto_promote: As for `train`.
     """
@@ -85,7 +85,7 @@ def retrain(
     tested = find_tested(seen.digest)
     if not force and (seen.verdict != "fail" or tested):
         known = f", and version {tested} was tested on it" if tested else ""
-        get_run_logger().info(f"No training: {seen.period} is {seen.verdict}{known}")
+        get_run_logger().info(f"No training: the verdict on {seen.period} is {seen.verdict}{known}")
         return RetrainResult(monitoring=seen)
     trained = train(window=window, auto_promote=auto_promote)
     return RetrainResult(monitoring=seen, training=trained, scoring=score())

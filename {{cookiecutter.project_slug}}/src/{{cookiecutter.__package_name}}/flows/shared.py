@@ -1,7 +1,8 @@
 """Tasks that several flows use, and how tasks are tried again.
 
 Tasks hand each other paths, ids and small values, never DataFrames: so caching is cheap, nothing
-large reaches the server, and a flow run that is started again goes on from its checkpoints.
+large reaches the server, and a flow run that is started again goes on from its checkpoints. They
+import the kit where they use it: a worker, or --help, need not wait for pandas and MLflow.
 """
 
 from pathlib import Path
@@ -19,8 +20,9 @@ from ..settings import Settings
 
 MINUTE, HOUR = 60, 60 * 60
 
-# For tasks that reach a store or a server: three more tries after 2, 4 and 8 seconds (and a little
-# chance), unless another try would not help. For one task: NETWORK_TASK | {"retries": 5}.
+# For tasks that reach a store or a server: three more tries after 2, 4 and 8 seconds (each up to
+# half as long again, by chance), but none for what stays wrong, such as bad data. To change it for
+# one task: NETWORK_TASK | {"retries": 5}.
 NETWORK_TASK: dict[str, Any] = {
     "retries": 3,
     "retry_delay_seconds": [2, 4, 8],
@@ -62,7 +64,7 @@ def find_months(given: list[str] | None) -> list[str]:
 
 @task(task_run_name=name_with_file, **NETWORK_TASK)
 def fetch(location: str) -> Path:
-    """Copy a month into the checkpoints; a local file stays where it is."""
+    """Copy a month to this machine; a local file stays where it is."""
     from ..kit import sources
 
     return sources.fetch(location, Settings().raw_dir)

@@ -28,6 +28,7 @@ def find_params(name: str) -> TrainParams:
     return named_params.read(name)
 
 
+# Tried again only if workers of a dask cluster are lost.
 @task(retries=2, retry_delay_seconds=10, retry_condition_fn=is_lost_worker, **CACHED_TASK)
 def fit(months: list[Month], params: TrainParams, engine: str, device: str, folder: Path) -> Path:
     """Fit a pipeline to the months, and return the path of its checkpoint."""
@@ -66,7 +67,7 @@ def register(run_id: str) -> int:
 
 @task(**NETWORK_TASK | {"timeout_seconds": HOUR})
 def compare(evaluation: Evaluation, version: int, auto_promote: bool) -> Verdict:
-    """Let the champion predict the same test rows; better is who gains `min_gain` of Settings."""
+    """Compare with the champion on the same test rows; `min_gain` of Settings says what is better."""
     from ..kit import comparison, orchestration
 
     verdict = comparison.compare_with_champion(evaluation)
@@ -75,7 +76,7 @@ def compare(evaluation: Evaluation, version: int, auto_promote: bool) -> Verdict
 
 @task(**NETWORK_TASK)
 def publish(evaluation: Evaluation, verdict: Verdict, version: int, run_id: str) -> None:
-    """Publish the report as a Prefect artifact, with a link to the MLflow run."""
+    """Keep the verdict with the version, and publish the report; a refusal is an event as well."""
     from ..kit import registry, reports, runs
 
     registry.set_verdict(version, verdict.reason, evaluation.test.digest)
@@ -108,7 +109,7 @@ def train(
         engine: Where the training rows are: in "memory", on the disk ("external") or in a cluster
             ("dask"); "auto" takes the disk above the `memory_rows` of Settings.
         window: How many months to train on, the newest; by default all.
-        auto_promote: Promote a better model at once; off: it waits until a person promotes it.
+        auto_promote: Promote a better model at once; off: a person decides, when they like.
     """
     from ..kit.modelling.fitting import choose_engine
     from ..kit.modelling.months import check_months

@@ -13,7 +13,7 @@ from ..kit.records import Count, Month, TuneResult
 from ..settings import Settings
 from .shared import NETWORK_TASK, choose_months, fetch_and_clean
 
-# More at once would learn less from each other; each has its share of the cores.
+# With more at once, each would learn from fewer; each gets its share of the cores.
 TRIALS_AT_ONCE = min(4, os.cpu_count() or 1)
 THREADS_OF_TRIAL = (os.cpu_count() or 1) // TRIALS_AT_ONCE
 SIDE_BY_SIDE: Any = ThreadPoolTaskRunner(max_workers=TRIALS_AT_ONCE)
@@ -27,10 +27,10 @@ def open_search(months: list[Month], name: str) -> tuple[str, list[int]]:
     return tuning.open_search(months, name)
 
 
-# No time limit: a thread's calls cannot be interrupted.
+# No time limit: Prefect cannot stop what runs in a thread.
 @task(task_run_name="trial {number}", **NETWORK_TASK | {"timeout_seconds": None})
 def try_params(number: int, trials: int, search: str, months: list[Month], device: str) -> None:
-    """Try the params that the trials before promise most of, and log their error."""
+    """Try params that look promising after the earlier trials, and log their error."""
     from ..kit import tuning
 
     found = tuning.try_next(number, search, months, THREADS_OF_TRIAL, device)
@@ -58,7 +58,7 @@ def tune(
     Args:
         train_paths: Months to try params on; by default all of the data location before the test.
         test_path: Month that is left for the test; by default the newest of the data location.
-        trials: Number of params to try, with those that were tried on these months before.
+        trials: How many trials in all, with those done before on these months.
         name: Name to save the best params under: `train` takes it as its params_name.
     """
     train_paths, _ = choose_months(train_paths, test_path)
