@@ -67,7 +67,7 @@ def register(run_id: str) -> int:
 
 @task(**NETWORK_TASK | {"timeout_seconds": HOUR})
 def compare(evaluation: Evaluation, version: int, auto_promote: bool) -> Verdict:
-    """Compare with the champion on the same test rows; `min_gain` of Settings says what is better."""
+    """Compare with the champion on the same rows: a gain of `min_gain` (in Settings) is better."""
     from ..kit import comparison, orchestration
 
     verdict = comparison.compare_with_champion(evaluation)
