@@ -87,10 +87,16 @@ def definitions_for(name: str, readme: str) -> str:
 
 
 def use(project: BakedProject, folder: Path) -> dict[str, Any]:
-    """Run the walk."""
+    """Run the walk; what a model may hold is added as TRUSTED_TYPES if the training names it."""
     script, told = folder / "use.py", folder / "told.json"
     script.write_text(USE.format(package=project.package))
-    project.run("uv", "run", "python", str(script), str(told))
+    command = ("uv", "run", "python", str(script), str(told))
+    done = project.run(*command, check=False)
+    if named := re.search(r"^.*(TRUSTED_TYPES = \[.*\])$", done.stderr, re.MULTILINE):
+        with (project.path / "src" / project.package / "model.py").open("a") as file:
+            file.write(f"\n{named[1]}\n")
+        done = project.run(*command)
+    assert not done.returncode, done.stderr
     return dict(json.loads(told.read_text()))
 
 

@@ -1,6 +1,7 @@
 """The pipeline: from raw rows to predictions, and its file."""
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -97,10 +98,17 @@ def test_what_cannot_be_saved_or_used_is_refused_before_the_fit(
     monkeypatch.setattr(fitting, "make_estimator", lambda _: XGBClassifier())
     with pytest.raises(ValueError, match="makes a XGBClassifier, which is not for a Regression;"):
         fitting.fit(nowhere, params)
+    monkeypatch.setattr(fitting, "make_estimator", lambda _: XGBRegressor())
+    trusted = [name for name in pipelines.TRUSTED if "xgboost" not in name]
+    with monkeypatch.context() as patch:
+        patch.setattr(pipelines, "TRUSTED", trusted)
+        with pytest.raises(
+            ValueError, match=r'TRUSTED_TYPES = \["xgboost\.sklearn\.XGBRegressor"\]'
+        ):
+            fitting.fit(nowhere, params)
     # A function of a package that has nothing to do with the estimator's.
     scaled = make_pipeline(FunctionTransformer(copy.copy), XGBRegressor())
-    for reader in (fitting, pipelines):
-        monkeypatch.setattr(reader, "make_estimator", lambda _: scaled)
+    monkeypatch.setattr(fitting, "make_estimator", lambda _: scaled)
     advice = r'^model\.py: the estimator holds types .*: TRUSTED_TYPES = \["copy\.copy"\]$'
     with pytest.raises(ValueError, match=advice):
         pipelines.refuse_untrusted(pipelines.make_pipeline(scaled))
@@ -118,9 +126,12 @@ def test_any_estimator_of_scikit_learns_kind_is_fitted(
     def make(_: Any) -> Any:
         return HistGradientBoostingRegressor(max_iter=20, random_state=0)
 
-    for reader in (fitting, pipelines):
-        monkeypatch.setattr(reader, "make_estimator", make)
+    monkeypatch.setattr(fitting, "make_estimator", make)
     paths = cleaned(months, tmp_path)
+    with pytest.raises(ValueError, match=r"^model\.py: the estimator holds types") as refused:
+        fitting.fit(paths[:1], contract.TrainParams())
+    named = re.findall(r'"([^"]+)"', str(refused.value))
+    monkeypatch.setattr(pipelines, "TRUSTED", [*pipelines.TRUSTED, *named])
     pipeline = fitting.fit(paths[:1], contract.TrainParams())
     X, y = kit_months.read(paths[1:2])
     importance = pipelines.importance(pipeline, X, y.to_numpy())

@@ -79,32 +79,13 @@ def test_code_that_a_user_added_is_logged_with_the_model(store: Path, inputs: pd
         assert (model.features(inputs)["distance"].dropna() > 2).all()
 
 
-def test_what_a_model_needs_of_a_package_is_logged(tmp_path: Path) -> None:
-    """What its pipeline imports, by whatever way, and the user's data; not flows nor examples."""
-    package = Path(shutil.copytree(ROOT / "src" / PACKAGE, tmp_path / PACKAGE))
-    with model_logging.copied_code(package) as code:
-        before = {path.relative_to(code).as_posix() for path in code.rglob("*") if path.is_file()}
-    assert {"__init__.py", "data.py", "features.py", "model.py"} < before
-    assert "kit/modelling/pipeline.py" in before
-    assert not any(name.startswith(("flows/", "examples/", "kit/serving/")) for name in before)
-    assert not any("__pycache__" in name for name in before)
-    for name, text in {
-        "weather.py": "from .kit import machine\n",
-        "weather.old.py": "",
-        "zones/names.csv": "zone\n",
-        "zones/near.py": "from ..kit import deployed\nimport yaml\n",
-        "zones/inner/far.py": "from ...kit import progress\n",
-    }.items():
-        (package / name).parent.mkdir(exist_ok=True, parents=True)
-        (package / name).write_text(text)
-    with (package / "features.py").open("a") as file:
-        file.write("\n\ndef warm():\n    from .weather import machine\n")
-    with model_logging.copied_code(package) as code:
-        after = {path.relative_to(code).as_posix() for path in code.rglob("*") if path.is_file()}
-    added = {"weather.py", "kit/machine.py", "zones/names.csv", "zones/near.py"}
-    added |= {"kit/deployed.py", "zones/inner/far.py", "kit/progress.py"}
-    assert added <= after - before
-    assert f"PyYAML=={version('PyYAML')}" in model_logging.requirements(package)
+def test_all_code_is_logged_with_the_model(store: Path) -> None:
+    """All, as a user's code and data may be read in ways that no finder of imports sees."""
+    [code, *_] = store.rglob("code")
+    logged, here = code / PACKAGE, ROOT / "src" / PACKAGE
+    expected = {path.relative_to(here) for path in here.rglob("*.py")}
+    assert {path.relative_to(logged) for path in logged.rglob("*.py")} == expected
+    assert CODE in (code.parent / "MLmodel").read_text()
 
 
 def test_a_model_of_todays_code_needs_nothing_but_its_file(
@@ -192,4 +173,6 @@ def test_requirements_follow_the_imports(tmp_path: Path) -> None:
     with (package / "features.py").open("a") as file:
         file.write("\n\ndef holidays():\n    import yaml\n")
     (package / "flows" / "training.py").write_text("import cyclopts\n")
+    (package / "draft.py").write_text("import (\n")
+    (package / "old.py").write_bytes("# -*- coding: latin-1 -*-\n# é\n".encode("latin-1"))
     assert {*model_logging.requirements(package)} - {*before} == {f"PyYAML=={version('PyYAML')}"}

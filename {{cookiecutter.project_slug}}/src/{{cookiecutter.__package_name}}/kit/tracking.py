@@ -70,7 +70,7 @@ def log_training(found: Evaluation, tags: dict[str, str]) -> str:
     import mlflow
 
     from . import drift, model_logging, plots
-    from .modelling import evaluation, months
+    from .modelling import evaluation, months, pipeline
 
     refuse_edited_code()
     client, example = connect(), months.read([found.test.path])[0].head(5)
@@ -88,7 +88,7 @@ def log_training(found: Evaluation, tags: dict[str, str]) -> str:
         figures = plots.training_plots(times, actual, predicted, found.importance)
         for name, figure in figures.items():
             mlflow.log_figure(figure, f"plots/{name}.png")
-        model_logging.log(found.pipeline, example)
+        model_logging.log(pipeline.load(found.pipeline), example)
     return run_id
 
 

@@ -56,6 +56,8 @@ def _check_names() -> None:
     periods = get_args(Kind)
     if getattr(data, "PERIOD", "month") not in periods:
         raise ContractError(f"data.py: PERIOD is none of {', '.join(periods)}; make it one")
+    if not isinstance(getattr(model, "TRUSTED_TYPES", []), list):
+        raise ContractError("model.py: TRUSTED_TYPES is of another type; make it a list of names")
     if features.PER and len(model.PROBLEM.classes) > 2:  # noqa: PLR2004 two are numbers, 0 and 1
         raise ContractError("features.py: PER divides a number; with so many classes make it None")
 
@@ -97,7 +99,7 @@ INPUTS = pa.schema([field for field in SCHEMA if field.name not in LABELS])
 GROUPS, PER, build_features = features.GROUPS, features.PER, features.build_features
 SEASONAL: tuple[str, ...] = getattr(features, "SEASONAL", ())
 PROBLEM: Problem = model.PROBLEM
-# Only for what an estimator holds of other packages than its own, such as a function.
+# Types that only the user's estimator holds; those of common ones are known.
 TRUSTED_TYPES: list[str] = getattr(model, "TRUSTED_TYPES", [])
 TrainParams: TypeAlias = model.TrainParams
 make_estimator = model.make_estimator

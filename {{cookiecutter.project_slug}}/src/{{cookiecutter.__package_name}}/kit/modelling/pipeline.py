@@ -10,24 +10,22 @@ from sklearn.inspection import permutation_importance
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from .contract import (
-    GROUPS,
-    PER,
-    PROBLEM,
-    TRUSTED_TYPES,
-    TrainParams,
-    build_features,
-    make_estimator,
-)
+from .contract import GROUPS, PER, PROBLEM, TRUSTED_TYPES, build_features
 from .problems import Floats
 from .target_encoding import GroupMeans
 
-# What a saved pipeline may hold besides types of scikit-learn and of the estimator's package.
+# What a saved pipeline may hold besides scikit-learn's own types; anything else is refused.
 TRUSTED = [
-    "collections.OrderedDict",
-    "numpy.dtype",
     f"{GroupMeans.__module__}.GroupMeans",
     f"{build_features.__module__}.{build_features.__name__}",
+    "numpy.dtype",  # of scikit-learn's imputers
+    "xgboost.core.Booster",
+    "xgboost.sklearn.XGBClassifier",
+    "xgboost.sklearn.XGBRegressor",
+    "collections.OrderedDict",  # of LightGBM
+    "lightgbm.basic.Booster",
+    "lightgbm.sklearn.LGBMClassifier",
+    "lightgbm.sklearn.LGBMRegressor",
     *TRUSTED_TYPES,
 ]
 IMPORTANCE_ROWS = 2_000
@@ -50,32 +48,17 @@ def save(pipeline: Pipeline, path: Path) -> None:
 
 
 def load(path: Path) -> Pipeline:
-    """Read a pipeline from a file that `save` wrote; one that holds other types is refused."""
-    return skops.io.load(path, trusted=trusted_types(path))
-
-
-def trusted_types(path: Path) -> list[str]:
-    """Return the types in a file that skops does not know, and that it may hold all the same."""
-    return [name for name in skops.io.get_untrusted_types(file=path) if _is_trusted(name)]
+    """Read a pipeline from a file that `save` wrote."""
+    return skops.io.load(path, trusted=TRUSTED)
 
 
 def refuse_untrusted(pipeline: Pipeline) -> None:
     """Raise ValueError if a pipeline holds types that `load` would refuse."""
     found = skops.io.get_untrusted_types(data=skops.io.dumps(pipeline))
-    if unknown := {name for name in found if not _is_trusted(name)}:
+    if unknown := {*found} - {*TRUSTED}:
         names = ", ".join(f'"{name}"' for name in sorted(unknown.union(TRUSTED_TYPES)))
         problem = "the estimator holds types that a saved model may not"
         raise ValueError(f"model.py: {problem}; if you trust them: TRUSTED_TYPES = [{names}]")
-
-
-def _is_trusted(name: str) -> bool:
-    """Return whether a type is in TRUSTED, or of the package of the estimator or of one within."""
-    estimator = make_estimator(TrainParams())
-    parts = [estimator, *estimator.get_params().values()]
-    packages = {
-        type(part).__module__.partition(".")[0] for part in parts if hasattr(part, "get_params")
-    }
-    return name in TRUSTED or name.partition(".")[0] in packages
 
 
 def importance(pipeline: Pipeline, X: pd.DataFrame, y: Floats) -> dict[str, float]:
