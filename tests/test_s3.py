@@ -25,8 +25,9 @@ for path in sorted(store.find("bucket")):
     print(path)
 if command == "read":
     with store.open(paths[0]) as file:
-        # Whole: pyarrow's threads may outlive a file of Python's, and end the process badly.
-        print(pq.read_table(pa.BufferReader(file.read())).num_rows)
+        whole = pa.BufferReader(file.read())
+    # Without threads of pyarrow's, which may outlive Python's files, and end the process badly.
+    print(pq.read_table(whole, use_threads=False, pre_buffer=False).num_rows)
 """
 
 
