@@ -69,6 +69,17 @@ def test_what_is_of_another_type_is_named(
         check()
 
 
+@pytest.mark.parametrize("value", ["xgboost.core.Booster", None])
+def test_the_optional_list_of_types_is_one(value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "TRUSTED_TYPES", ["glob.escape"], raising=False)
+    check()
+    monkeypatch.setattr(model, "TRUSTED_TYPES", value)
+    with pytest.raises(
+        contract.ContractError, match=r"^model\.py: TRUSTED_TYPES is of another type"
+    ):
+        check()
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
